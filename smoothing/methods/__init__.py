@@ -1,0 +1,1 @@
+"""Numerics that take functions and laws, and know no noise."""

@@ -1,0 +1,114 @@
+"""Noise with spherical level sets: the Wulff crystal of ℓ2, and close to optimal against ℓ∞ in high dimension."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special as sp
+
+from geometry.norms import L2, Norm
+from smoothing.noises.base import ArrayOrTensor
+from smoothing.noises.shaped import Shaped
+from smoothing.special import normal_quantile
+from smoothing.theorems import EVERY_NORM, Method, theorem
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ball(Shaped):
+    """q(x) ∝ f(‖x‖₂ / λ). On the boundary: the uniform direction."""
+
+    shape = L2()
+    log_boundary_square = 0.0
+
+    def _gauge(self, x: ArrayOrTensor, xp: Any) -> ArrayOrTensor:
+        # scaled by the largest entry, so that heavy tails do not overflow in the squares
+        largest = xp.max(abs(x), axis=-1, keepdims=True)
+        safe = xp.where(largest > 0, largest, xp.ones_like(largest))
+        unit = x / safe
+        return xp.sqrt((unit * unit).sum(-1)) * safe[..., 0]
+
+    def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        import torch
+
+        out.normal_(generator=generator)
+        return torch.linalg.vector_norm(out, dim=1, dtype=torch.float64).log_()
+
+
+def longest(norm: Norm, dim: int) -> float:
+    """The reciprocal of the longest ℓ2 length in the unit ball: min(1, d^(1/p-1/2)).
+
+    Rotations leave the noise alone, so the longest shifts are worst: axes for p ≤ 2, diagonals for p > 2.
+    """
+    return dim ** min(0.0, 1 / norm.exponent - 0.5)
+
+
+@theorem(
+    "uniform-ball",
+    noises="uniform-l2",
+    norms=EVERY_NORM,
+    method=Method.CLOSED_FORM,
+    citation="yang2020",
+    tight=True,
+    accuracy=1e-14,
+)
+def uniform_ball(noise: Ball, norm: Norm, rho: Array) -> Array:
+    """R = 2λ sqrt(B⁻¹_{1/2,(d+1)/2}(ρ-1/2)) against ℓ2: the lens of two balls keeps the share 3/2-ρ.
+
+    The lens is two caps, whose height is Beta((d+1)/2, (d+1)/2); its square, taken about the centre, is
+    Beta(1/2, (d+1)/2), which keeps full accuracy at ρ → 1/2.
+    """
+    height = np.sqrt(sp.betaincinv(0.5, 0.5 * (noise.dim + 1), rho - 0.5))
+    return 2 * noise.scale * longest(norm, noise.dim) * height
+
+
+@theorem(
+    "ball-gaussian",
+    noises="exp-l2",
+    norms=EVERY_NORM,
+    method=Method.CLOSED_FORM,
+    citation="cohen2019",
+    tight=True,
+    condition="k = 2, j = 0",
+    when=lambda noise, norm: noise.profile.k == 2 and noise.profile.j == 0,
+    accuracy=4e-15,
+)
+def ball_gaussian(noise: Ball, norm: Norm, rho: Array) -> Array:
+    """R = (λ/√2) Φ_N⁻¹(ρ): Gaussian noise with σ = λ/√2."""
+    return noise.scale / math.sqrt(2) * longest(norm, noise.dim) * normal_quantile(rho)
+
+
+@theorem(
+    "ball-exp",
+    noises="exp-l2",
+    norms=EVERY_NORM,
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="k = 1, j = 0, d >= 2",
+    when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0 and noise.dim >= 2,
+    accuracy=2e-14,
+)
+def ball_exp(noise: Ball, norm: Norm, rho: Array) -> Array:
+    """R = λ(d-1) atanh(x), x the quantile of a uniform direction's coordinate at ρ, against ℓ2.
+
+    The score is that coordinate itself: (1+x)/2 ~ Beta((d-1)/2, (d-1)/2), and x² ~ Beta(1/2, (d-1)/2).
+    """
+    half = 0.5 * (noise.dim - 1)
+    p = 1 - rho
+    # P(x² ≤ c²) = 2ρ-1; near ρ = 1 the complement of x² is the exact one
+    square = sp.betaincinv(0.5, half, 2 * rho - 1)
+    rest = sp.betaincinv(half, 0.5, 2 * p)
+    x = np.sqrt(square)
+    with np.errstate(divide="ignore"):
+        inner = np.arctanh(np.minimum(x, 0.75))
+        outer = np.log1p(x) - 0.5 * np.log(rest)  # atanh(x) = log((1+x)² / (1-x²)) / 2
+    angle = np.where(x < 0.75, inner, outer)
+    return noise.scale * longest(norm, noise.dim) * (noise.dim - 1) * angle

@@ -1,0 +1,92 @@
+"""Noise with cross-polytopes as level sets: the polar of the cube, Laplace among them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geometry.norms import L1, L2, Linf, Norm
+from smoothing.noises.base import ArrayOrTensor, random_signs_
+from smoothing.noises.cube import log_odds_of_half, two_sided_radius
+from smoothing.noises.shaped import Shaped
+from smoothing.special import rademacher_mean
+from smoothing.theorems import Method, theorem
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossPolytope(Shaped):
+    """q(x) ∝ f(‖x‖₁ / λ). On the boundary: Dirichlet(1,…,1) with random signs."""
+
+    shape = L1()
+
+    @property
+    def log_boundary_square(self) -> float:
+        return math.log(2 / (self.dim + 1))
+
+    def _gauge(self, x: ArrayOrTensor, xp: Any) -> ArrayOrTensor:
+        return abs(x).sum(-1)
+
+    def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        import torch
+
+        out.exponential_(generator=generator)
+        log_total = out.sum(dim=1, dtype=torch.float64).log_()
+        random_signs_(out, generator)
+        return log_total
+
+
+@theorem(
+    "uniform-cross-polytope",
+    noises="uniform-l1",
+    norms=(L1, L2, Linf),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    accuracy=1e-14,
+)
+def uniform_cross_polytope(noise: CrossPolytope, norm: Norm, rho: Array) -> Array:
+    """R = (ρ-1/2) / Φ, where Φ = (d/2λ) max over ‖v‖ = 1 of E|<σ,v>|, the shadows of the cross-polytope.
+
+    The maximum is 1 for ℓ1 and ℓ2 (at e₁, as E|<σ,v>| ≤ ‖v‖₂) and E|σ₁+…+σ_d| for ℓ∞ (at (1,…,1)).
+    """
+    widest = rademacher_mean(noise.dim) if isinstance(norm, Linf) else 1.0
+    return noise.scale * (2 * rho - 1) / (noise.dim * widest)
+
+
+@theorem(
+    "cross-polytope-l1",
+    noises=("exp-l1", "pow-l1"),
+    norms=(L1,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="j < d-1 (or j = 0)",
+    when=lambda noise, norm: noise.profile.score_is_integrable,
+    accuracy=5e-13,
+)
+def cross_polytope_l1(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """R = λ J(2(1-ρ)): along e₁ the score is ±ψ'(r) with equal chances, as for the cube along its diagonal."""
+    return two_sided_radius(noise, rho)
+
+
+@theorem(
+    "cross-polytope-l1-exp",
+    noises="exp-l1",
+    norms=(L1,),
+    method=Method.CLOSED_FORM,
+    citation="teng2019",
+    tight=True,
+    condition="k = 1, j = 0",
+    when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0,
+    accuracy=4e-15,
+)
+def cross_polytope_l1_exp(noise: CrossPolytope, norm: Norm, rho: Array) -> Array:
+    """R = λ log(1 / (2(1-ρ))): this is Laplace noise."""
+    return noise.scale * log_odds_of_half(rho)

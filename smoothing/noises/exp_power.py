@@ -1,0 +1,114 @@
+"""Exponential-power noise (generalised normal): Laplace at p = 1, Gaussian at p = 2, uniform as p → ∞."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special as sp
+
+from geometry.norms import L1, Norm
+from smoothing.methods.bose import bose_integral
+from smoothing.noises.base import ArrayOrTensor, Noise, check_range, random_signs_
+from smoothing.special import log_gamma_ratio, normal_quantile
+from smoothing.theorems import EVERY_NORM, Method, theorem
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpPower(Noise):
+    """q(x) ∝ ∏ exp(-|x_i/λ|^p), p > 0; log-concave for p ≥ 1."""
+
+    p: float
+
+    family = "exp-power"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("p", self.p, 0)
+
+    @property
+    def log_unit_sigma(self) -> float:
+        """σ² = λ² Γ(3/p) / Γ(1/p)."""
+        return 0.5 * float(log_gamma_ratio(1 / self.p, 2 / self.p))
+
+    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+        log_mass = math.log(2 * self.scale) + float(sp.gammaln(1 + 1 / self.p))
+        return -(abs(x / self.scale) ** self.p).sum(-1) - self.dim * log_mass
+
+    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+        import torch
+
+        # |x| = λ U G^(1/p) with G ~ Gamma(1 + 1/p): no small shape, so nothing underflows at large p. The power
+        # is taken of G over its shape, near 1, so that small p does not overflow either.
+        shape = 1 + 1 / self.p
+        gamma = torch._standard_gamma(torch.full_like(out, shape), generator=generator)
+        size = math.exp(math.log(self.scale) + math.log(shape) / self.p)
+        out.uniform_(generator=generator).mul_(gamma.div_(shape).pow_(1 / self.p)).mul_(size)
+        random_signs_(out, generator)
+
+
+@theorem(
+    "exp-power-l1",
+    noises="exp-power",
+    norms=(L1,),
+    method=Method.CLOSED_FORM,
+    citation="yang2020",
+    tight=True,
+    condition="p >= 1",
+    when=lambda noise, norm: noise.p >= 1,
+    accuracy=1e-13,
+)
+def exp_power_l1(noise: ExpPower, norm: Norm, rho: Array) -> Array:
+    """R = λ F_{1/p}⁻¹(2ρ-1)^{1/p}, F_a the Gamma(a) cdf: the quantile of one coordinate of a log-concave product."""
+    a = 1 / noise.p
+    return noise.scale * _gamma_quantile(a, 2 * rho - 1, 2 * (1 - rho)) ** a
+
+
+@theorem(
+    "exp-power-l1-heavy",
+    noises="exp-power",
+    norms=(L1,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="p < 1",
+    when=lambda noise, norm: noise.p < 1,
+    accuracy=3e-13,
+)
+def exp_power_l1_heavy(noise: ExpPower, norm: Norm, rho: Array) -> Array:
+    """R = (λ/p) ∫ from u₀ to ∞ of u^{1/p-1} du / (e^u - 1), with u₀ = F_{1/p}⁻¹(2(1-ρ)).
+
+    From Φ(p₀) = (1 - exp(-c^p)) / (2Γ(1+1/p)), c the distance whose inside has mass 2p₀: the sets of the
+    largest score lie at the origin. At ρ = 1 it is the finite λ Γ(1+1/p) ζ(1/p).
+    """
+    s = 1 / noise.p
+    return noise.scale * s * bose_integral(s, _gamma_quantile(s, 2 * (1 - rho), 2 * rho - 1), 2 * rho - 1)
+
+
+@theorem(
+    "exp-power-gaussian",
+    noises="exp-power",
+    norms=EVERY_NORM,
+    method=Method.CLOSED_FORM,
+    citation="cohen2019",
+    tight=True,
+    condition="p = 2",
+    when=lambda noise, norm: noise.p == 2,
+    accuracy=4e-15,
+)
+def exp_power_gaussian(noise: ExpPower, norm: Norm, rho: Array) -> Array:
+    """R = (λ/√2) Φ_N⁻¹(ρ) · min(1, d^(1/p - 1/2)): at p = 2 the noise is Gaussian with σ = λ/√2."""
+    shrink = noise.dim ** min(0.0, 1 / norm.exponent - 0.5)
+    return noise.scale / math.sqrt(2) * shrink * normal_quantile(rho)
+
+
+def _gamma_quantile(a: float, lower: Array, upper: Array) -> Array:
+    """F_a⁻¹ at lower mass ``lower`` = 1 - ``upper``, both given exactly."""
+    return np.where(lower < 0.5, sp.gammaincinv(a, lower), sp.gammainccinv(a, upper))

@@ -1,0 +1,76 @@
+"""The contract of a radial profile f: the law of the radius, and of the radial score ψ'(r), ψ = -log f."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Profile(ABC):
+    """The radial law with density ∝ r^(dim-1) f(r) on r > 0, in units of λ.
+
+    Tail masses come as normal scores: ``w`` stands for the upper mass q = Φ_N(-w), so that q and 1 - q are both
+    exact in relative terms, from 1e-300 to 1 - 1e-300.
+    """
+
+    dim: int
+    prefix: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, float]:
+        """The parameters as users type them."""
+
+    @abstractmethod
+    def log_moment(self, s: float) -> float:
+        """log E r^s; inf where it diverges."""
+
+    @property
+    @abstractmethod
+    def log_mass(self) -> float:
+        """log ∫ r^(dim-1) f(r) dr: with log(dim · Vol of the body) it normalises the density."""
+
+    @abstractmethod
+    def potential(self, r: Any, xp: Any) -> Any:
+        """ψ(r) = -log f(r), elementwise in the array namespace ``xp``."""
+
+    @abstractmethod
+    def sample_log(self, n: int, generator: torch.Generator | None, device: torch.device) -> torch.Tensor:
+        """log r of n draws, float64: the logarithm never overflows, however small k is."""
+
+    @abstractmethod
+    def cdf(self, r: Array) -> Array:
+        """P(radius ≤ r)."""
+
+    @abstractmethod
+    def quantile(self, w: Array) -> Array:
+        """The radius whose upper tail has mass Φ_N(-w)."""
+
+    @property
+    def score_is_integrable(self) -> bool:
+        """Whether E ψ'(r) is finite and the density weakly differentiable, as the differential method needs."""
+        return False
+
+    @property
+    def score_is_bounded(self) -> bool:
+        """Whether ∫ dq/T(q) diverges at q → 0, so that certainty (ρ = 1) certifies every radius."""
+        return False
+
+    @property
+    def mean_score(self) -> float:
+        """E ψ'(r) = (dim-1) E[1/r]."""
+        raise NotImplementedError(f"{type(self).__name__} has no integrable radial score")
+
+    def upper_score(self, w: Array) -> Array:
+        """T(q) = sup {E[ψ'(r); A] : P(A) = q} at q = Φ_N(-w): the upper partial expectation of the score."""
+        raise NotImplementedError(f"{type(self).__name__} has no integrable radial score")
