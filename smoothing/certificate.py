@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import Norm
-from smoothing.noises.base import Noise
+from smoothing.noise import Noise
 
 
 @dataclass(frozen=True)

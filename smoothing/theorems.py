@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from geometry.errors import InputError
 from geometry.norms import L1, L2, Linf, Lp, Norm
 from smoothing.certificate import Certificate
-from smoothing.noises.base import Noise
+from smoothing.noise import Noise
 
 Array = NDArray[np.float64]
 # A formula gives the radius at every ρ in (1/2, 1], or (radius, bound on its absolute error).
@@ -27,7 +27,7 @@ EVERY_NORM: tuple[type[Norm], ...] = (L1, L2, Linf, Lp)
 EVERY_NOISE = "*"
 
 
-class Method(str, Enum):
+class Method(StrEnum):
     """How a theorem gets its radius; the order is the order of preference among equal radii."""
 
     CLOSED_FORM = "closed form"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Norm
-from smoothing.noises.base import Noise
+from smoothing.noise import Noise
 from smoothing.theorems import EVERY_NOISE, EVERY_NORM, Method, Theorem, evaluate, theorem, theorems
 
 Array = NDArray[np.float64]

@@ -3,8 +3,8 @@
 Importing this package imports every family, which fills the theorem table.
 """
 
+from smoothing.noise import Noise
 from smoothing.noises.ball import Ball
-from smoothing.noises.base import Noise
 from smoothing.noises.cross_polytope import CrossPolytope
 from smoothing.noises.cube import Cube
 from smoothing.noises.exp_power import ExpPower

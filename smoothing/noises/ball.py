@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special as sp
 
 from geometry.norms import L2, Norm
-from smoothing.noises.base import ArrayOrTensor
+from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
 from smoothing.special import normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem

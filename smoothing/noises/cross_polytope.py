@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Norm
-from smoothing.noises.base import ArrayOrTensor, random_signs_
+from smoothing.noise import ArrayOrTensor, random_signs_
 from smoothing.noises.cube import log_odds_of_half, two_sided_radius
 from smoothing.noises.shaped import Shaped
 from smoothing.special import rademacher_mean

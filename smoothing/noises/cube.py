@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Lp, Norm
 from smoothing.methods.differential import reciprocal_integral
-from smoothing.noises.base import ArrayOrTensor
+from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
 from smoothing.theorems import Method, theorem
 

@@ -12,7 +12,7 @@ from scipy import special as sp
 
 from geometry.norms import L1, Norm
 from smoothing.methods.bose import bose_integral
-from smoothing.noises.base import ArrayOrTensor, Noise, check_range, random_signs_
+from smoothing.noise import ArrayOrTensor, Noise, check_range, random_signs_
 from smoothing.special import log_gamma_ratio, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 

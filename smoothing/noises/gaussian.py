@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import Norm
-from smoothing.noises.base import ArrayOrTensor, Noise
+from smoothing.noise import ArrayOrTensor, Noise
 from smoothing.special import normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 

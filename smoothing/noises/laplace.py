@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geometry.norms import L1, Linf, Norm
 from smoothing.methods.signs import reciprocal_integral_of_signs
-from smoothing.noises.base import ArrayOrTensor, Noise, random_signs_
+from smoothing.noise import ArrayOrTensor, Noise, random_signs_
 from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special as sp
 
 from geometry.norms import L1, Norm
-from smoothing.noises.base import ArrayOrTensor, Noise, check_range, namespace, random_signs_
+from smoothing.noise import ArrayOrTensor, Noise, check_range, namespace, random_signs_
 from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:

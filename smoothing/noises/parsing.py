@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from geometry.errors import InputError
+from smoothing.noise import Noise
 from smoothing.noises.ball import Ball
-from smoothing.noises.base import Noise
 from smoothing.noises.cross_polytope import CrossPolytope
 from smoothing.noises.cube import Cube
 from smoothing.noises.exp_power import ExpPower

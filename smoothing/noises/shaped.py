@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from geometry.norms import Norm
-from smoothing.noises.base import ArrayOrTensor, Noise, namespace
+from smoothing.noise import ArrayOrTensor, Noise, namespace
 from smoothing.profiles import Profile
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy import special as sp
 
+from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
 from smoothing.profiles.split import best_split
 from smoothing.special import log_gamma_ratio
@@ -26,7 +27,6 @@ class Exponential(Profile):
     prefix: ClassVar[str] = "exp"
 
     def __post_init__(self) -> None:
-        from smoothing.noises.base import check_range
 
         check_range("k", self.k, 0)
         check_range("j", self.j, 0, self.dim, closed=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy import special as sp
 
+from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
 from smoothing.profiles.exponential import log_gamma_draw
 from smoothing.profiles.split import best_split
@@ -32,7 +33,6 @@ class Power(Profile):
     prefix: ClassVar[str] = "pow"
 
     def __post_init__(self) -> None:
-        from smoothing.noises.base import check_range
 
         check_range("k", self.k, 0)
         check_range("a", self.a, self.dim / self.k)

@@ -1,0 +1,256 @@
+"""``python -m smoothing.certify``: the main job. Train under a noise (or bring a model), vote, certify, report."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smoothing.cli import Parser, emit_json, natural, positive_int, probability, run
+from smoothing.settings import (
+    add_problem_options,
+    add_training_options,
+    file_hash,
+    file_label,
+    kind,
+    load_split,
+    make_noise,
+    make_recipe,
+    model_name,
+    pick_device,
+    short_hash,
+)
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    import torch
+    from torch import nn
+
+    from geometry.norms import Norm
+    from smoothing.data import Dataset
+    from smoothing.noises import Noise
+    from smoothing.runs import RunFolder
+
+
+def parser() -> Parser:
+    """The command's options."""
+    p = Parser(
+        prog="python -m smoothing.certify",
+        description="Certify a smoothed classifier: from nothing (the embedded digits, a small network trained "
+        "under the noise) or on your own data and model. The same command again resumes an interrupted run.",
+    )
+    add_problem_options(p)
+    p.add_argument("--checkpoint", type=Path, help="weights for --model (safetensors, or weights-only .pt)")
+    p.add_argument("--norms", default="l1,l2,linf", help="comma-separated, such as l1,l2,linf,lp:p=3")
+    p.add_argument("--n0", type=positive_int, default=64, help="samples that choose the class (default 64)")
+    p.add_argument("--n", type=positive_int, default=10_000, help="samples that bound its probability")
+    p.add_argument("--alpha", type=probability, default=0.001, help="failure probability per image")
+    p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
+    p.add_argument("--stride", type=positive_int, default=1, help="take every K-th test image")
+    p.add_argument("--skip", type=natural, default=0, help="leave out the first K test images")
+    p.add_argument("--batch", type=positive_int, help="noisy copies per forward pass (default: a work unit)")
+    p.add_argument(
+        "--run-dir", type=Path, help="the run folder (default: under runs/, named by the settings)"
+    )
+    p.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    add_training_options(p)
+    return p
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command."""
+    args = parser().parse_args(argv)
+    from geometry.norms import parse_norm
+    from smoothing.confidence import check_alpha
+    from smoothing.theorems import certify_radius
+
+    # Everything that can be wrong is found before anything that takes time.
+    check_alpha(args.alpha)
+    norms = [parse_norm(text) for text in args.norms.split(",")]
+    test = load_split(args, "test")
+    noise = make_noise(args, math.prod(test.shape))
+    for norm in norms:
+        certify_radius(noise, norm, 0.75)
+    indices = chosen_images(args, test)
+    device = pick_device(args.device)
+    model, provenance = bring_model(args, test, noise, device)
+
+    voted = vote(args, model, provenance, test, noise, indices, device)
+    present(voted, norms, args)
+
+
+def chosen_images(args: Namespace, test: Dataset) -> list[int]:
+    """The indices of the test images to certify."""
+    from geometry.errors import InputError
+
+    default = len(test) if kind(test) == "digits" else 500
+    indices = list(range(args.skip, len(test), args.stride))[: args.images or default]
+    if not indices:
+        raise InputError(f"--skip {args.skip} leaves none of the {len(test)} test images")
+    return indices
+
+
+def bring_model(
+    args: Namespace, test: Dataset, noise: Noise, device: torch.device
+) -> tuple[nn.Module, dict[str, Any]]:
+    """(model on the device in eval mode, where it comes from): a checkpoint, or trained under the noise."""
+    from geometry.errors import InputError
+    from smoothing.models import build_model, load_weights
+    from smoothing.train import train_cached
+
+    name = model_name(args, test)
+    if args.checkpoint is not None:
+        model = build_model(name, image_shape=test.shape, num_classes=test.num_classes, dataset=kind(test))
+        load_weights(model, args.checkpoint)
+        return model.to(device).eval(), {"model": name, "weights": file_hash(args.checkpoint)}
+    if args.model and ":" in args.model and not args.model.startswith("timm:"):
+        # A factory may bring its own weights; training it would overwrite them.
+        model = build_model(name, image_shape=test.shape, num_classes=test.num_classes, dataset=kind(test))
+        return model.to(device).eval(), {"model": name, "weights": state_hash(model)}
+    train = load_split(args, "train")
+    if train.shape != test.shape or train.classes != test.classes:
+        raise InputError(
+            f"the splits of {args.dataset} differ: images {train.shape} and {test.shape}, "
+            f"{train.num_classes} and {test.num_classes} classes"
+        )
+    from smoothing.training import WEIGHTS
+
+    folder, model, _ = train_cached(name, train, noise, make_recipe(args, train), device)
+    return model.to(device).eval(), {"model": name, "weights": file_hash(folder / WEIGHTS)}
+
+
+def state_hash(model: nn.Module) -> str:
+    """SHA-256 over the parameters of a model that has no file, shortened."""
+    import hashlib
+
+    from safetensors.torch import save
+
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in sorted(model.state_dict().items())}
+    return hashlib.sha256(save(state)).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Voted:
+    """A run whose votes are complete, with the cost of what this call added."""
+
+    run: RunFolder
+    seconds: float
+    samples: int
+
+
+def vote(
+    args: Namespace,
+    model: nn.Module,
+    provenance: dict[str, Any],
+    test: Dataset,
+    noise: Noise,
+    indices: list[int],
+    device: torch.device,
+) -> Voted:
+    """Count the votes that the run folder does not hold yet, row by row."""
+    import torch
+    from tqdm import tqdm
+
+    from smoothing.runs import RunFolder, environment, make_row
+    from smoothing.voting import ESTIMATION, SELECTION, Voter, block_size
+
+    settings = {
+        **provenance,
+        "dataset": kind(test),
+        "data": test.fingerprint,
+        "classes": list(test.classes),
+        "indices": indices_text(args, indices),
+        "noise": noise.spec,
+        "dim": noise.dim,
+        "scale": noise.scale,
+        "n0": args.n0,
+        "n": args.n,
+        "alpha": args.alpha,
+        "seed": args.seed,
+        "batch": args.batch or block_size(noise.dim, ESTIMATION),
+        "device": device.type,
+    }
+    facts = {
+        **environment(),
+        "dataset": args.dataset,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "sigma": noise.sigma,
+        "norms": args.norms,
+    }
+    label = file_label(kind(test), provenance["model"], noise.spec, f"sigma{noise.sigma:.4g}")
+    path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
+    voter = Voter(model, noise, test.num_classes, batch=args.batch, device=device)
+    voter.check(test.shape)
+    folder = RunFolder.create(path, settings, facts)
+    started, samples = time.perf_counter(), 0
+    with folder.writing() as writer:
+        done = {row.index for row in folder.rows}
+        todo = [i for i in indices if i not in done]
+        if done and todo:
+            print(f"resuming {path}: {len(done)} of {len(indices)} images are there", file=sys.stderr)
+        with tqdm(
+            total=len(indices), initial=len(done), desc="certifying", unit="image", file=sys.stderr
+        ) as bar:
+            for i in todo:
+                begun = time.perf_counter()
+                x = torch.from_numpy(test.images([i])[0])
+                votes0 = voter.count(x, args.n0, seed=args.seed, image=i, stage=SELECTION)
+                votes = voter.count(x, args.n, seed=args.seed, image=i, stage=ESTIMATION)
+                row = make_row(
+                    i, int(test.labels[i]), votes0=votes0, votes=votes, alpha=args.alpha, seed=args.seed
+                )
+                writer.append(row, time.perf_counter() - begun)
+                samples += args.n0 + args.n
+                bar.update()
+    return Voted(folder, time.perf_counter() - started, samples)
+
+
+def indices_text(args: Namespace, indices: list[int]) -> str:
+    """The images as a Python slice: short in the configuration, and exact."""
+    return f"{indices[0]}:{indices[-1] + 1}:{args.stride}"
+
+
+def present(voted: Voted, norms: list[Norm], args: Namespace) -> None:
+    """The table on stdout (or the JSON document) and the figure in the run folder."""
+    run, seconds, samples = voted.run, voted.seconds, voted.samples
+    from smoothing.figures import draw_certified_accuracy, save
+    from smoothing.report import accuracy_tables, invalid_line, radius_grid, summary
+
+    figure = run.path / "certified_accuracy.png"
+    save(lambda axes: draw_certified_accuracy(axes, run, norms), figure, panels=len(norms), size=(3.3, 3.0))
+    note = invalid_line(run)
+    if note:
+        print(note, file=sys.stderr)
+    if args.json:
+        certified = {}
+        for norm in norms:
+            radii = radius_grid([run], norm)
+            certified[norm.name] = list(
+                zip(radii.tolist(), run.certified_accuracy(norm, radii).tolist(), strict=True)
+            )
+        emit_json(
+            {
+                "run_dir": str(run.path),
+                "images": len(run.rows),
+                "accuracy": float((run.predictions() == run.labels()).mean()),
+                "certified": certified,
+                "invalid_samples": sum(row.invalid for row in run.rows),
+                "seconds": seconds,
+                "samples_per_second": samples / seconds if samples else 0.0,
+            }
+        )
+        return
+    print(summary(run))
+    print(accuracy_tables(run, norms))
+    speed = f", {samples / seconds:,.0f} samples/s" if samples else " (all votes were there)"
+    print(
+        f"\n{len(run.rows)} images in {seconds:.1f} s{speed}\nvotes   {run.path / 'rows.jsonl'}\nfigure  {figure}"
+    )
+
+
+if __name__ == "__main__":
+    run(main, "smoothing.certify")

@@ -1,0 +1,131 @@
+"""What every command shares: one clear line and exit code 2 for bad input, JSON alone on stdout, floor rounding."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, NoReturn
+
+from geometry.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its complaint on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
+
+
+def run(main: Callable[[], None], name: str) -> NoReturn:
+    """Call a command's main; a user's mistake ends in one line on stderr and exit code 2, never a traceback."""
+    try:
+        main()
+    except InputError as error:
+        fail(name, str(error))
+    except OSError as error:  # unreadable, unwritable, disk full: the system's own words name file and reason
+        fail(name, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    except BrokenPipeError:
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; the same command resumes", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def fail(name: str, message: str) -> NoReturn:
+    """One line on stderr, exit code 2."""
+    print(f"{name}: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def positive_int(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    value = _number(text, int)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
+    return int(value)
+
+
+def natural(text: str) -> int:
+    """An argparse type: a whole number of at least 0."""
+    value = _number(text, int)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text}")
+    return int(value)
+
+
+def positive_float(text: str) -> float:
+    """An argparse type: a positive, finite number."""
+    value = _number(text, float)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"must be a positive, finite number, got {text}")
+    return value
+
+
+def probability(text: str) -> float:
+    """An argparse type: a number in [0, 1]."""
+    value = _number(text, float)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a probability in [0, 1], got {text}")
+    return value
+
+
+def _number(text: str, kind: Callable[[str], float]) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def floor_to(value: float, digits: int) -> str:
+    """``value`` with ``digits`` decimals, rounded towards -inf: a printed radius never exceeds the certified one.
+
+    >>> floor_to(0.29999, 2), floor_to(float("inf"), 2)
+    ('0.29', 'inf')
+    """
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_FLOOR))
+
+
+def floor_significant(value: float, digits: int = 6) -> str:
+    """``value`` > 0 with ``digits`` significant digits, rounded down; plain for the sizes people read."""
+    if value == 0 or math.isinf(value):
+        return f"{value:g}"
+    exact = Decimal(value)
+    places = digits - 1 - exact.adjusted()
+    rounded = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_FLOOR)
+    return f"{rounded:f}" if -4 <= exact.adjusted() < digits else f"{rounded:e}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
+    """A plain table; the first ``left`` columns are flush left, the others flush right."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [
+            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(cells[0]), "  ".join("-" * w for w in widths), *map(line, cells[1:])])
+
+
+def emit_json(document: dict[str, Any]) -> None:
+    """One JSON document on stdout; an infinite radius is the string "inf", since JSON has no infinity."""
+    print(json.dumps(_jsonable(document), indent=2, allow_nan=False))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value.item() if hasattr(value, "item") else value

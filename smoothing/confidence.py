@@ -1,0 +1,45 @@
+"""From votes to a probability that can be trusted: exact binomial bounds and the binomial test."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special as sp
+
+from geometry.errors import InputError
+
+ABSTAIN = -1
+
+
+def check_alpha(alpha: float) -> None:
+    """InputError unless 0 < alpha < 1: the probability with which a certificate may be wrong."""
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha is a failure probability in (0, 1), got {alpha!r}")
+
+
+def clopper_pearson_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> NDArray[np.float64]:
+    """The one-sided lower bound on a success probability after k successes in n trials: BetaInv(α; k, n-k+1).
+
+    It exceeds the truth with probability at most α (one-sided: α, not α/2). Shapes broadcast; 0 where k = 0;
+    rounded down. InputError unless 0 ≤ k ≤ n, n ≥ 1 (Clopper and Pearson 1934).
+    """
+    check_alpha(alpha)
+    k, n = np.broadcast_arrays(np.asarray(k), np.asarray(n))
+    if not ((k >= 0) & (k <= n) & (n >= 1)).all():
+        raise InputError("Clopper-Pearson needs 0 <= k <= n and n >= 1")
+    with np.errstate(invalid="ignore"):
+        bound = np.where(k > 0, sp.betaincinv(np.maximum(k, 1), n - k + 1, alpha), 0.0)
+    return bound * (1 - 4 * np.finfo(float).eps)
+
+
+def binomial_p_value(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """The two-sided p-value of ``first`` against ``second`` successes under a fair coin.
+
+    Exact: twice the upper tail of Binomial(first + second, 1/2) at the larger count, at most 1. It is the test
+    by which a smoothed classifier returns its top class or abstains (Hung and Fithian 2019).
+    """
+    first, second = np.broadcast_arrays(np.asarray(first), np.asarray(second))
+    top, total = np.maximum(first, second), first + second
+    # P(B ≥ top) = I_{1/2}(top, total - top + 1)
+    tail = np.where(top > 0, sp.betainc(np.maximum(top, 1), total - top + 1, 0.5), 1.0)
+    return np.minimum(2 * tail, 1.0)

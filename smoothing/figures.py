@@ -1,0 +1,118 @@
+"""Pictures of single runs and laws. Each drawer is pure, ``draw(ax, data)``; one style sheet, colour-blind safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geometry.errors import InputError
+from geometry.norms import Norm, parse_norm
+from smoothing.noises import Noise
+from smoothing.theorems import certify_radius
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from smoothing.runs import RunFolder
+
+SYMBOL = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}
+
+
+def symbol(norm: Norm) -> str:
+    """ℓ1, ℓ2, ℓ∞ or ℓp as matplotlib text."""
+    return SYMBOL.get(norm.name, rf"$\ell_{{{norm.exponent:g}}}$")
+
+
+def save(
+    draw: Callable[[Any], None], path: str | Path, *, panels: int = 1, size: tuple[float, float] = (4.2, 3.2)
+) -> None:
+    """Draw on ``panels`` axes side by side (an axes, or an array of them) and write the file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    path = Path(path)
+    kinds = plt.figure().canvas.get_supported_filetypes()
+    plt.close("all")
+    if path.suffix.removeprefix(".") not in kinds:
+        raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
+    with plt.style.context(files("smoothing").joinpath("house.mplstyle")):
+        figure, axes = plt.subplots(1, panels, figsize=(size[0] * panels, size[1]), sharey=panels > 1)
+        draw(axes)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path)
+        plt.close(figure)
+
+
+def draw_radius(ax: Axes, noise: Noise, norm: str | Norm, *, theorem: str | None = None) -> None:
+    """Certified radius against ρ, from 1/2 to 0.9999, on a probit-like axis that shows both ends."""
+    from scipy.special import ndtr
+
+    norm = parse_norm(norm)
+    score = np.linspace(0.01, 3.72, 200)
+    rho = ndtr(score)
+    radius = certify_radius(noise, norm, rho, theorem=theorem).radius
+    ax.plot(score, radius)
+    ticks = np.array([0.5, 0.7, 0.9, 0.99, 0.999, 0.9999])
+    from scipy.special import ndtri
+
+    ax.set_xticks(ndtri(ticks), [f"{t:g}" for t in ticks])
+    ax.set_xlim(0, 3.75)
+    ax.set_ylim(0, None)
+    ax.set_xlabel("probability ρ of the top class under noise")
+    ax.set_ylabel(f"certified {symbol(norm)} radius")
+    ax.set_title(f"{noise.spec}, d = {noise.dim}, σ = {noise.sigma:.3g}")
+
+
+def draw_certified_accuracy(axes: Sequence[Axes], run: RunFolder, norms: Sequence[Norm]) -> None:
+    """Certified accuracy against the radius, one panel a norm: the whole curve, not a grid of it."""
+    correct = run.predictions() == run.labels()
+    clean = correct.mean()
+    for i, (ax, norm) in enumerate(zip(np.atleast_1d(np.asarray(axes)), norms, strict=True)):
+        radius = np.sort(run.certificate(norm).radius[correct])
+        # A step down at every image's own radius; finite even where a radius is not.
+        top = radius[np.isfinite(radius)].max(initial=0.0) * 1.06 or 1.0
+        steps = np.concatenate([[0.0], np.minimum(radius, top)])
+        share = np.concatenate([[clean], (np.arange(len(radius))[::-1]) / max(len(correct), 1)])
+        ax.step(steps, 100 * share, where="post", color=f"C{i}")
+        ax.fill_between(steps, 100 * share, step="post", alpha=0.12, color=f"C{i}", linewidth=0)
+        ax.set_xlim(0, top)
+        ax.set_ylim(0, 100)
+        ax.set_xlabel(f"{symbol(norm)} radius")
+        theorem = run.certificate(norm).theorem
+        ax.set_title(f"{symbol(norm)} adversary\n{_commonest(theorem)}")
+        if i == 0:
+            ax.set_ylabel("certified accuracy (%)")
+
+
+def draw_envelope(ax: Axes, runs: Sequence[RunFolder], norm: Norm) -> None:
+    """Certified accuracy of several runs, thin, and per noise their upper envelope, thick."""
+    top = 1.06 * max(_finite_top(run.certificate(norm).radius) for run in runs) or 1.0
+    radii = np.linspace(0, top, 400)
+    families: dict[str, list[RunFolder]] = {}
+    for run in runs:
+        families.setdefault(run.noise.spec, []).append(run)
+    for i, (spec, members) in enumerate(families.items()):
+        shares = 100 * np.stack([run.certified_accuracy(norm, radii) for run in members])
+        if len(members) > 1:
+            ax.plot(radii, shares.T, color=f"C{i % 7}", alpha=0.35, linewidth=0.8)
+        ax.plot(radii, shares.max(axis=0), color=f"C{i % 7}", label=spec)
+    ax.set_xlim(0, top)
+    ax.set_ylim(0, 100)
+    ax.set_xlabel(f"{symbol(norm)} radius")
+    ax.set_ylabel("certified accuracy (%)")
+    ax.legend(title="noise (envelope over σ)" if len(runs) > len(families) else "noise")
+
+
+def _finite_top(radius: np.ndarray) -> float:
+    return float(radius[np.isfinite(radius)].max(initial=0.0))
+
+
+def _commonest(names: np.ndarray) -> str:
+    values, counts = np.unique(names, return_counts=True)
+    return str(values[counts.argmax()]) if len(values) else ""

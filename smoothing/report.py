@@ -1,0 +1,222 @@
+"""``python -m smoothing.report RUN…``: tables, envelopes and exports from stored votes, without a model."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smoothing.cli import Parser, emit_json, floor_to, run, table
+
+if TYPE_CHECKING:
+    from geometry.norms import Norm
+    from smoothing.runs import RunFolder
+
+COLUMNS = ("idx", "label", "predict", "radius", "correct", "time")
+
+
+def parser() -> Parser:
+    """The command's options."""
+    p = Parser(
+        prog="python -m smoothing.report",
+        description="Certified accuracies of stored runs: radii are derived anew from the votes. Several runs "
+        "give their upper envelope, as over several sigma.",
+    )
+    p.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    p.add_argument("--norm", default="l1", help="l1 (default), l2, linf or lp:p=3")
+    p.add_argument("--radii", type=float, nargs="+", help="the radii of the table (default: a round grid)")
+    p.add_argument("--alpha", type=float, help="another failure probability than the runs' own")
+    p.add_argument("--theorem", metavar="NAME", help="use this theorem instead of the best one")
+    p.add_argument(
+        "--export", choices=("tsv", "csv", "parquet"), help="write one row per image beside each run"
+    )
+    p.add_argument("--out", type=Path, help="where --export writes (one run) instead")
+    p.add_argument("--figure", type=Path, help="draw the curves and their envelope into this file")
+    p.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return p
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command."""
+    args = parser().parse_args(argv)
+    from geometry.errors import InputError
+    from geometry.norms import parse_norm
+    from smoothing.runs import RunFolder
+
+    norm = parse_norm(args.norm)
+    runs = [RunFolder.read(path) for path in args.runs]
+    for r in runs:
+        if not r.rows:
+            raise InputError(f"{r.path} has no rows yet: run smoothing.certify on it first")
+    if args.radii is not None and not all(r >= 0 for r in args.radii):
+        raise InputError(f"--radii must be at least 0, got {min(args.radii)}")
+    if args.out is not None and (args.export is None or len(runs) > 1):
+        raise InputError("--out goes with --export and a single run")
+    if args.export:
+        for r in runs:
+            path = args.out or r.path / f"certified_{norm.name.replace(':', '_')}.{args.export}"
+            export(r, norm, path, args.export, alpha=args.alpha, theorem=args.theorem)
+            print(f"{args.export}: {path}", file=sys.stderr)
+    radii = np.array(args.radii) if args.radii else radius_grid(runs, norm)
+    shares = np.stack(
+        [r.certified_accuracy(norm, radii, alpha=args.alpha, theorem=args.theorem) for r in runs]
+    )
+    envelope = shares.max(axis=0)
+    if args.figure:
+        from smoothing.figures import draw_envelope, save
+
+        save(lambda ax: draw_envelope(ax, runs, norm), args.figure, size=(5.2, 3.6))
+        print(f"figure: {args.figure}", file=sys.stderr)
+    if args.json:
+        emit_json(
+            {
+                "norm": norm.name,
+                "radii": radii.tolist(),
+                "runs": [
+                    {
+                        "run_dir": str(r.path),
+                        "noise": r.noise.spec,
+                        "sigma": r.noise.sigma,
+                        "accuracy": s.tolist(),
+                    }
+                    for r, s in zip(runs, shares, strict=True)
+                ],
+                "envelope": envelope.tolist(),
+            }
+        )
+        return
+    if len(runs) == 1:
+        print(summary(runs[0]))
+    header = [f"{norm} radius", *(f"{r:g}" for r in radii)]
+    rows = [
+        [f"{r.noise.spec} sigma={r.noise.sigma:.4g}", *(floor_to(100 * x, 1) for x in s)]
+        for r, s in zip(runs, shares, strict=True)
+    ]
+    if len(runs) > 1:
+        rows.append(["envelope", *(floor_to(100 * x, 1) for x in envelope)])
+    print(table(header, rows))
+
+
+def summary(run: RunFolder) -> str:
+    """What was certified, in one line."""
+    s = run.settings
+    correct = run.predictions() == run.labels()
+    abstained = int((run.predictions() < 0).sum())
+    return (
+        f"{s['dataset']}, {s['model']}, {s['noise']} noise (sigma {run.noise.sigma:.4g}): "
+        f"{len(run.rows)} images, n = {s['n']}, alpha = {s['alpha']:g}\n"
+        f"accuracy {floor_to(100 * correct.mean(), 1)} %, abstained on {abstained}"
+    )
+
+
+def invalid_line(run: RunFolder) -> str:
+    """A warning about samples whose logits were NaN, empty where there were none."""
+    invalid = sum(row.invalid for row in run.rows)
+    if not invalid:
+        return ""
+    images = sum(row.invalid > 0 for row in run.rows)
+    return f"warning: {invalid} noisy samples of {images} images had NaN logits; they count as votes for no class"
+
+
+def accuracy_tables(run: RunFolder, norms: Sequence[Norm]) -> str:
+    """Certified accuracy in percent over a round grid of radii, one table a norm; percentages round down."""
+    blocks = []
+    for norm in norms:
+        radii = radius_grid([run], norm)
+        share = run.certified_accuracy(norm, radii)
+        header = [f"{norm.name} radius", *(f"{r:g}" for r in radii)]
+        blocks.append(table(header, [["certified %", *(floor_to(100 * x, 1) for x in share)]]))
+    return "\n" + "\n\n".join(blocks)
+
+
+def radius_grid(runs: Sequence[RunFolder], norm: Norm) -> NDArray[np.float64]:
+    """0 and up to eight round radii that span what the runs certify."""
+    radius = np.concatenate([r.certificate(norm).radius for r in runs])
+    top = radius[np.isfinite(radius)].max(initial=0.0)
+    if top <= 0:
+        return np.zeros(1)
+    step = top / 8
+    magnitude = 10.0 ** np.floor(np.log10(step))
+    step = magnitude * next(m for m in (1, 2, 2.5, 5, 10) if m * magnitude >= step * (1 - 1e-9))
+    # decimal, so that the grid is what it is printed as
+    return np.array([float(f"{i * step:.12g}") for i in range(int(top / step) + 1)])
+
+
+def export(
+    run: RunFolder,
+    norm: Norm,
+    path: Path,
+    kind: str,
+    *,
+    alpha: float | None = None,
+    theorem: str | None = None,
+) -> None:
+    """One row per image: idx, label, predict, radius, correct, time, as tools around randomized smoothing read it.
+
+    tsv keeps their header and rounds radii down to 6 significant digits; csv and parquet have full precision
+    and the probability bound besides.
+    """
+    from smoothing.cli import floor_significant
+    from smoothing.runs import read_times
+
+    certificate = run.certificate(norm, alpha=alpha, theorem=theorem)
+    times = read_times(run.path)
+    records: list[dict[str, Any]] = []
+    for i, row in enumerate(run.rows):
+        chosen = int(np.argmax(row.votes0))
+        predict = chosen if certificate.rho[i] > 0.5 else -1
+        records.append(
+            {
+                "idx": row.index,
+                "label": row.label,
+                "predict": predict,
+                "radius": float(certificate.radius[i]),
+                "correct": int(predict == row.label),
+                "time": times.get(row.index, 0.0),
+                "rho": float(certificate.rho[i]),
+                "theorem": str(certificate.theorem[i]),
+            }
+        )
+    if kind == "parquet":
+        _write_parquet(records, path)
+        return
+    with path.open("w", newline="") as stream:
+        if kind == "tsv":
+            writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for r in records:
+                span = str(datetime.timedelta(seconds=r["time"]))
+                shown = [
+                    r["idx"],
+                    r["label"],
+                    r["predict"],
+                    floor_significant(r["radius"]),
+                    r["correct"],
+                    span,
+                ]
+                writer.writerow(shown)
+        else:
+            rows = csv.DictWriter(stream, list(records[0]), lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(records)
+
+
+def _write_parquet(records: list[dict[str, Any]], path: Path) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        from geometry.errors import InputError
+
+        raise InputError("--export parquet needs pyarrow: pip install 'smoothing-shapes[parquet]'") from None
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(records), path)
+
+
+if __name__ == "__main__":
+    run(main, "smoothing.report")
