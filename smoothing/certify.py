@@ -156,7 +156,7 @@ def vote(
     from tqdm import tqdm
 
     from smoothing.runs import RunFolder, environment, make_row
-    from smoothing.voting import ESTIMATION, SELECTION, Voter, block_size
+    from smoothing.voting import ESTIMATION, SELECTION, Voter, block_size, reuse_memory
 
     settings = {
         **provenance,
@@ -183,6 +183,7 @@ def vote(
     }
     label = file_label(kind(test), provenance["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
+    reuse_memory()
     voter = Voter(model, noise, test.num_classes, batch=args.batch, device=device)
     voter.check(test.shape)
     folder = RunFolder.create(path, settings, facts)

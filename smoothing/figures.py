@@ -84,10 +84,16 @@ def draw_certified_accuracy(axes: Sequence[Axes], run: RunFolder, norms: Sequenc
         ax.set_xlim(0, top)
         ax.set_ylim(0, 100)
         ax.set_xlabel(f"{symbol(norm)} radius")
-        theorem = run.certificate(norm).theorem
-        ax.set_title(f"{symbol(norm)} adversary\n{_commonest(theorem)}")
+        ax.locator_params(axis="x", nbins=5)
+        ax.set_title(f"{symbol(norm)} adversary")
         if i == 0:
             ax.set_ylabel("certified accuracy (%)")
+    s = run.settings
+    np.atleast_1d(np.asarray(axes))[0].figure.suptitle(
+        f"{s['dataset']}, {s['model']}, {s['noise']} noise at σ = {run.noise.sigma:.3g}: "
+        f"{len(run.rows)} images, n = {s['n']:,}, α = {s['alpha']:g}",
+        fontsize=11,
+    )
 
 
 def draw_envelope(ax: Axes, runs: Sequence[RunFolder], norm: Norm) -> None:
@@ -111,8 +117,3 @@ def draw_envelope(ax: Axes, runs: Sequence[RunFolder], norm: Norm) -> None:
 
 def _finite_top(radius: np.ndarray) -> float:
     return float(radius[np.isfinite(radius)].max(initial=0.0))
-
-
-def _commonest(names: np.ndarray) -> str:
-    values, counts = np.unique(names, return_counts=True)
-    return str(values[counts.argmax()]) if len(values) else ""

@@ -78,7 +78,7 @@ def model_name(args: Namespace, data: Dataset) -> str:
     """The model asked for, or the one that fits the images: small-cnn, WideResNet-40-2 or ResNet-50."""
     if args.model:
         return args.model
-    channels, height, width = data.shape
+    _, height, width = data.shape
     if min(height, width) < 4:
         return "mlp"
     if max(height, width) <= 28:

@@ -39,11 +39,6 @@ def _stirling_tail(x: Array) -> Array:
     return total / x
 
 
-def ndtri_upper(q: ArrayLike) -> Array:
-    """The normal quantile of 1 - q, exact in relative terms on both sides: -ndtri(q)."""
-    return -sp.ndtri(np.asarray(q, dtype=np.float64))
-
-
 def normal_quantile(rho: ArrayLike) -> Array:
     """Φ_N⁻¹(ρ) for ρ in [1/2, 1], with relative accuracy near 1/2 as well as near 1.
 
@@ -60,3 +55,15 @@ def rademacher_mean(dim: int) -> float:
     """
     half = (dim + 1) // 2
     return float(2 / np.sqrt(np.pi) * np.exp(log_gamma_ratio(half, 0.5)))
+
+
+def root_share(rho: ArrayLike, dim: int) -> Array:
+    """1 - (3/2-ρ)^(1/d): what each side of a body may lose, that the share 3/2-ρ of its volume remains."""
+    return -np.expm1(np.log1p(-(np.asarray(rho) - 0.5)) / dim)
+
+
+def log_odds_of_half(rho: ArrayLike) -> Array:
+    """log(1 / (2(1-ρ))) for ρ in [1/2, 1], exact near both ends; inf at 1."""
+    rho = np.asarray(rho, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.where(rho < 0.75, -np.log1p(-(2 * rho - 1)), -np.log(2 * (1 - rho)))

@@ -113,7 +113,7 @@ def train(
     )
     log = _resume(model, optimizer, folder, identity)
     steps = -(-len(data) // recipe.batch)
-    labels = torch.from_numpy(data.labels).to(device)
+    labels = torch.tensor(data.labels, device=device)
     for epoch in range(len(log), recipe.epochs):
         model.train()
         order = np.random.Generator(np.random.PCG64((recipe.seed, epoch))).permutation(len(data))

@@ -34,6 +34,22 @@ class Votes:
     n: int
 
 
+def reuse_memory() -> None:
+    """Let the C library keep freed activations instead of handing them back and faulting them in at every batch.
+
+    Worth a factor of up to 1.5 for small models on CPU. It is a setting of the whole process, so commands call it
+    and the library does not; without glibc it does nothing.
+    """
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(-3, 1 << 28)  # M_MMAP_THRESHOLD: below it, memory comes from the heap
+    mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: so much free heap is kept
+
+
 def block_size(dim: int, stage: int) -> int:
     """Noise vectors per work unit: fixed by the dimension and the stage, never by the machine."""
     if stage == SELECTION:

@@ -13,41 +13,105 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy import special as sp
 
 Array = NDArray[np.float64]
 
-_FINE = np.polynomial.legendre.leggauss(80)
-_COARSE = np.polynomial.legendre.leggauss(56)
+_EDGES = np.linspace(-12.5, 8.5, 15)
+_MOST_HALVINGS = 5
+_RESOLVED = 1e-14
+_LAST = 37.0  # Φ_N(-37) ~ 1e-300: smaller masses are not represented
+_NODES, _WEIGHTS = legendre.leggauss(32)
+# From values at the nodes to Legendre coefficients: c_k = (k + 1/2) Σ w_i P_k(x_i) f(x_i).
+_TO_COEFFICIENTS = (np.arange(32)[:, None] + 0.5) * (legendre.legvander(_NODES, 31).T * _WEIGHTS)
 
 
-# Masses below 1e-300 are not represented: where the radius at certainty is finite, it is approached from below.
-_LAST_SCORE = 37.0
+class ReciprocalIntegral:
+    """J(q₀) for one score, tabulated once and then answered for any number of q₀ at the cost of a polynomial.
 
-
-def reciprocal_integral(upper: Callable[[Array], Array], q0: Array, complement: Array) -> tuple[Array, Array]:
-    """(J(q₀), error bound): the integral of dq / T(q) from q₀ to 1, where ``upper(w)`` is T(Φ_N(-w)).
-
-    ``q0`` in [0, 1) and ``complement`` = 1 - q₀, given apart so that both are exact; any shape. In the normal score w of the mass the integrand φ_N(w)/T is analytic and
-    falls like a Gaussian to the left, whatever the dimension (the radial law's window of width 1/√d is a window
-    of width 1 here), so that Gauss-Legendre converges geometrically. What is cut off on the left is positive,
-    hence dropped on the sound side. The error bound is the difference of two rules.
+    The mass is carried as a normal score w, q = Φ_N(-w). There the score's mean on its best set, T(q)/q, is
+    smooth and slowly varying from q = 1 down to 1e-300, whatever the dimension: the radial law's window of width
+    1/√d has width 1 here. Its reciprocal h is expanded in Legendre polynomials on panels, and
+    J = ∫ h(w) φ_N(w)/Φ_N(-w) dw is a Gauss rule. The part left of w = -12.5 is positive and dropped, which is
+    the sound side; the last Legendre coefficients bound the error.
     """
-    w0 = np.where(q0 < 0.5, -sp.ndtri(q0), sp.ndtri(complement))
-    w0 = np.minimum(w0, _LAST_SCORE)
-    # φ_N falls by exp(-39) from min(w0, 0) to the cut.
-    edge = np.minimum(w0, 0.0)
-    low = -np.sqrt(edge * edge + 78.0)
-    fine, coarse = (_gauss(upper, low, w0, *rule) for rule in (_FINE, _COARSE))
-    return fine, np.abs(fine - coarse)
+
+    def __init__(self, upper: Callable[[Array], Array]) -> None:
+        """``upper(w)`` is T(Φ_N(-w)), vectorised over w."""
+        self._upper = upper
+        self._edges, self._coefficients = self._expand()
+        left, right = self._edges[:-1], self._edges[1:]
+        h = self._coefficients @ legendre.legvander(_NODES, 31).T
+        panels = _gauss(h * _hazard(_on_panels(left, right)), left, right)
+        self._below = np.concatenate([[0.0], np.cumsum(panels)])
+        self._relative = _unresolved(self._coefficients)
+        self._error_below = np.concatenate([[0.0], np.cumsum(panels * self._relative)])
+
+    def _expand(self) -> tuple[Array, Array]:
+        """Panel edges and Legendre coefficients of h; panels that are not resolved are halved."""
+        left, right = _EDGES[:-1], _EDGES[1:]
+        done: list[tuple[Array, Array]] = []
+        for _ in range(_MOST_HALVINGS):
+            coefficients = self._coefficients_on(left, right)
+            rough = _unresolved(coefficients) > _RESOLVED
+            done.append((left[~rough], coefficients[~rough]))
+            if not rough.any():
+                break
+            middle = 0.5 * (left[rough] + right[rough])
+            left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
+        else:
+            done.append((left, self._coefficients_on(left, right)))
+        starts = np.concatenate([part for part, _ in done])
+        order = np.argsort(starts)
+        return np.append(starts[order], _EDGES[-1]), np.concatenate([part for _, part in done])[order]
+
+    def _coefficients_on(self, left: Array, right: Array) -> Array:
+        w = _on_panels(left, right)
+        return (sp.ndtr(-w) / self._upper(w)) @ _TO_COEFFICIENTS.T
+
+    def __call__(self, q0: Array, complement: Array) -> tuple[Array, Array]:
+        """(J(q₀), bound on its error); ``complement`` = 1 - q₀ is given apart so that both are exact."""
+        edges = self._edges
+        w0 = np.where(q0 < 0.5, -sp.ndtri(q0), sp.ndtri(complement))
+        inside = np.clip(w0, edges[0], edges[-1])
+        panel = np.clip(np.searchsorted(edges, inside) - 1, 0, len(edges) - 2)
+        left, right = edges[panel], edges[panel + 1]
+        w = _on_panels(left, inside)
+        local = (2 * w - (left + right)[..., None]) / (right - left)[..., None]
+        h = legendre.legval(local, np.moveaxis(self._coefficients[panel], -1, 0)[..., None], tensor=False)
+        part = _gauss(h * _hazard(w), left, inside)
+        value = self._below[panel] + part
+        error = self._error_below[panel] + part * self._relative[panel]
+        if (w0 > edges[-1]).any():
+            value = value + self._beyond(np.minimum(w0, _LAST))
+        return value, error
+
+    def _beyond(self, w0: Array) -> Array:
+        """The part of J from the last panel on, wanted at ρ = 1 only; what underflows is dropped, which is sound."""
+        right = np.maximum(w0, _EDGES[-1])
+        w = _on_panels(np.full_like(right, _EDGES[-1]), right)
+        with np.errstate(all="ignore"):
+            integrand = sp.ndtr(-w) / self._upper(w) * _hazard(w)
+        return _gauss(np.where(np.isfinite(integrand), integrand, 0.0), _EDGES[-1], right)
 
 
-def _gauss(upper: Callable[[Array], Array], low: Array, high: Array, nodes: Array, weights: Array) -> Array:
-    half = 0.5 * (high - low)
-    w = low[..., None] + half[..., None] * (1 + nodes)
-    density = np.exp(-0.5 * w * w) / np.sqrt(2 * np.pi)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = density / upper(w)
-    # At ρ = 1 the masses may underflow; a part that cannot be computed is dropped, which is sound.
-    return half * (weights * np.where(np.isfinite(ratio), ratio, 0.0)).sum(axis=-1)
+def _unresolved(coefficients: Array) -> Array:
+    """What the last coefficients say of those left out, relative to the function."""
+    return np.abs(coefficients[:, -4:]).max(axis=1) / np.abs(coefficients[:, 0])
+
+
+def _on_panels(left: Array, right: Array) -> Array:
+    """Gauss nodes on every [left, right], along a new last axis."""
+    return left[..., None] + 0.5 * (right - left)[..., None] * (1 + _NODES)
+
+
+def _gauss(values: Array, left: Array | float, right: Array) -> Array:
+    """The integral over [left, right] from values at the nodes."""
+    return 0.5 * (right - left) * (values * _WEIGHTS).sum(axis=-1)
+
+
+def _hazard(w: Array) -> Array:
+    """φ_N(w) / Φ_N(-w), to full accuracy far into the tail."""
+    return np.sqrt(2 / np.pi) / sp.erfcx(w / np.sqrt(2))

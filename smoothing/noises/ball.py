@@ -13,7 +13,7 @@ from scipy import special as sp
 from geometry.norms import L2, Norm
 from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
-from smoothing.special import normal_quantile
+from smoothing.special import log_odds_of_half, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
 if TYPE_CHECKING:
@@ -92,15 +92,18 @@ def ball_gaussian(noise: Ball, norm: Norm, rho: Array) -> Array:
     norms=EVERY_NORM,
     method=Method.DIFFERENTIAL,
     citation="yang2020",
-    condition="k = 1, j = 0, d >= 2",
-    when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0 and noise.dim >= 2,
+    condition="k = 1, j = 0",
+    when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0,
     accuracy=2e-14,
 )
 def ball_exp(noise: Ball, norm: Norm, rho: Array) -> Array:
     """R = λ(d-1) atanh(x), x the quantile of a uniform direction's coordinate at ρ, against ℓ2.
 
-    The score is that coordinate itself: (1+x)/2 ~ Beta((d-1)/2, (d-1)/2), and x² ~ Beta(1/2, (d-1)/2).
+    The score is that coordinate itself: (1+x)/2 ~ Beta((d-1)/2, (d-1)/2), and x² ~ Beta(1/2, (d-1)/2). At d = 1
+    it is a fair sign and the noise Laplace: R = λ log(1 / (2(1-ρ))).
     """
+    if noise.dim == 1:
+        return noise.scale * log_odds_of_half(rho)
     half = 0.5 * (noise.dim - 1)
     p = 1 - rho
     # P(x² ≤ c²) = 2ρ-1; near ρ = 1 the complement of x² is the exact one

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Lp, Norm
-from smoothing.methods.differential import reciprocal_integral
 from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
+from smoothing.profiles.base import reciprocal_integral
+from smoothing.special import log_odds_of_half, root_share
 from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def uniform_lp(noise: Cube, norm: Norm, rho: Array) -> Array:
     The overlap of the cube with itself shifted by v must keep the share 3/2 - ρ: with 1 - |v_i|/2λ = e^(-u_i)
     this reads Σ u_i = -log(3/2-ρ) ≤ log 2, where (1-e^(-u))^p is convex, so equal shares are cheapest.
     """
-    return 2 * noise.scale * noise.dim ** (1 / norm.exponent) * _diagonal_share(rho, noise.dim)
+    return 2 * noise.scale * noise.dim ** (1 / norm.exponent) * root_share(rho, noise.dim)
 
 
 @theorem(
@@ -106,11 +107,6 @@ def uniform_lp_between(noise: Cube, norm: Norm, rho: Array) -> Array:
     the tangent there passes below F(L); the tangent's bound is what equal shares attain.
     """
     return uniform_lp(noise, norm, rho)
-
-
-def _diagonal_share(rho: Array, dim: int) -> Array:
-    """1 - (3/2-ρ)^(1/d), without cancellation."""
-    return -np.expm1(np.log1p(-(rho - 0.5)) / dim)
 
 
 def _diagonal_is_worst(p: float, dim: int) -> bool:
@@ -158,7 +154,7 @@ def cube_l1(noise: Cube, norm: Norm, rho: Array) -> tuple[Array, Array]:
     beyond = 2 * d * p < 1
     if beyond.any():
         share = 2 * d * p[beyond]
-        extra, slack = reciprocal_integral(profile.upper_score, share, 1 - share)
+        extra, slack = reciprocal_integral(profile)(share, 1 - share)
         radius, error = linear.copy(), error.copy()
         radius[beyond] += extra
         error[beyond] = slack
@@ -197,14 +193,8 @@ def cube_linf_exp(noise: Cube, norm: Norm, rho: Array) -> Array:
 
 def two_sided_radius(noise: Shaped, rho: Array) -> tuple[Array, Array]:
     """λ J(2(1-ρ)), for a score that is ±ψ'(r) with equal chances."""
-    radius, error = reciprocal_integral(noise.profile.upper_score, 2 * (1 - rho), 2 * rho - 1)
+    radius, error = reciprocal_integral(noise.profile)(2 * (1 - rho), 2 * rho - 1)
     return _certain(noise.profile, rho, noise.scale * radius), noise.scale * error
-
-
-def log_odds_of_half(rho: Array) -> Array:
-    """log(1 / (2(1-ρ))), exact near ρ = 1/2 and near 1."""
-    with np.errstate(divide="ignore"):
-        return np.where(rho < 0.75, -np.log1p(-(2 * rho - 1)), -np.log(2 * (1 - rho)))
 
 
 def _certain(profile: Any, rho: Array, radius: Array) -> Array:

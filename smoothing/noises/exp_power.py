@@ -69,7 +69,11 @@ class ExpPower(Noise):
 def exp_power_l1(noise: ExpPower, norm: Norm, rho: Array) -> Array:
     """R = λ F_{1/p}⁻¹(2ρ-1)^{1/p}, F_a the Gamma(a) cdf: the quantile of one coordinate of a log-concave product."""
     a = 1 / noise.p
-    return noise.scale * _gamma_quantile(a, 2 * rho - 1, 2 * (1 - rho)) ** a
+    mass = 2 * rho - 1
+    power = _gamma_quantile(a, mass, 2 * (1 - rho))
+    # F_a(u) = u^a / Γ(a+1) · (1 - O(u)): where u is below rounding, or underflows, the density is flat.
+    flat = mass * float(sp.gamma(a + 1))
+    return noise.scale * np.where(power < 1e-20, flat, power**a)
 
 
 @theorem(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from smoothing.methods.differential import ReciprocalIntegral
 
 if TYPE_CHECKING:
     import torch
@@ -74,3 +77,9 @@ class Profile(ABC):
     def upper_score(self, w: Array) -> Array:
         """T(q) = sup {E[ψ'(r); A] : P(A) = q} at q = Φ_N(-w): the upper partial expectation of the score."""
         raise NotImplementedError(f"{type(self).__name__} has no integrable radial score")
+
+
+@lru_cache(maxsize=256)
+def reciprocal_integral(profile: Profile) -> ReciprocalIntegral:
+    """J of the radial score, tabulated once per profile: it serves the cube and the cross-polytope alike."""
+    return ReciprocalIntegral(profile.upper_score)

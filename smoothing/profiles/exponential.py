@@ -81,11 +81,11 @@ class Exponential(Profile):
     def _partial(self, u: Array, *, upper: bool) -> Array:
         """E[ψ'(r); r^k ≥ u] or E[ψ'(r); r^k ≤ u]: each power of r tilts the Gamma law to another shape."""
         tail = sp.gammaincc if upper else sp.gammainc
-        a = self.gamma_shape
-        rise = a + 1 - 1 / self.k  # of r^(k-1); at j = 0, dim = 1 it is 1 whatever k is
-        if self.j == 0:
-            rise = 1 + (self.dim - 1) / self.k
-        total = self.k * np.exp(log_gamma_ratio(a, rise - a)) * tail(rise, u)
+        a, step = self.gamma_shape, 1 - 1 / self.k  # r^(k-1) tilts Gamma(a) to Gamma(a + 1 - 1/k)
+        # at j = 0 the tilted shape is 1 + (dim-1)/k, which stays positive at dim = 1 however it is rounded
+        rise = a + step if self.j else 1 + (self.dim - 1) / self.k
+        ratio = log_gamma_ratio(a, step) if self.dim > 1 else -sp.gammaln(a)
+        total = self.k * np.exp(ratio) * tail(rise, u)
         if self.j:
             total = total + self.j * np.exp(log_gamma_ratio(a, -1 / self.k)) * tail(a - 1 / self.k, u)
         return total

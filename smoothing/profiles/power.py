@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -127,26 +128,55 @@ class Power(Profile):
     def upper_score(self, w: Array) -> Array:
         if self.k <= 1:  # ψ' decreases: the inside of a ball
             return self._lower(*self._beta_quantile(-w))
-        # ψ' rises, then falls: a shell with mass s inside it and 1 - q - s outside, equal scores on its faces.
-        return best_split(self._shell_gain, self._shell_value, w, sp.ndtr(w))
+        # ψ' rises, then falls: the best set is a shell, with equal scores on its faces. Of the rest of the mass,
+        # 1 - q, the share on the side of the peak that holds less is what is searched for, so that it stays exact.
+        value = best_split(self._shell_gain, self._shell_value, w, sp.ndtr(w))
+        # A vanishing shell sits at the peak; against the mass m beside it, T = q ψ'_max (1 - O(q/m)²).
+        beside = min(self._masses_at_peak)
+        peak = self._score(np.float64((self.k - 1) / self.k), np.float64(1 / self.k))
+        return np.where(sp.ndtr(-w) < 1e-8 * beside, sp.ndtr(-w) * peak, value)
 
-    def _at(self, s: Array) -> tuple[Array, Array]:
-        """The point with mass s below it."""
-        return self._beta_quantile(sp.ndtri(np.clip(s, 0, 1)))
+    @cached_property
+    def _masses_at_peak(self) -> tuple[float, float]:
+        """The masses inside and outside of r^k = k - 1, where ψ' is largest."""
+        inside = sp.betainc(self.alpha, self.beta, (self.k - 1) / self.k)
+        return float(inside), float(sp.betainc(self.beta, self.alpha, 1 / self.k))
 
-    def _above(self, s: Array) -> tuple[Array, Array]:
-        """The point with mass s above it."""
-        return self._beta_quantile(-sp.ndtri(np.clip(s, 0, 1)))
+    @property
+    def _peak_is_far(self) -> bool:
+        inside, outside = self._masses_at_peak
+        return outside < inside
+
+    def _inner(self, mass: Array, rest: Array) -> tuple[Array, Array]:
+        """The point with this mass below it; ``rest`` = 1 - mass."""
+        return self._beta_quantile(np.where(mass < 0.5, sp.ndtri(mass), -sp.ndtri(np.clip(rest, 0, 1))))
+
+    def _outer(self, mass: Array, rest: Array) -> tuple[Array, Array]:
+        """The point with this mass above it; ``rest`` = 1 - mass."""
+        return self._beta_quantile(np.where(mass < 0.5, -sp.ndtri(mass), sp.ndtri(np.clip(rest, 0, 1))))
+
+    def _faces(self, s: Array, w: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """The shell's inner and outer face, with mass ``s`` on the peak's lighter side."""
+        q, other = sp.ndtr(-w), sp.ndtr(w) - s
+        if self._peak_is_far:
+            return self._outer(s + q, other), self._outer(s, 1 - s)
+        return self._inner(s, 1 - s), self._inner(s + q, other)
 
     def _shell_gain(self, s: Array, w: Array) -> Array:
-        return self._score(*self._above(sp.ndtr(w) - s)) - self._score(*self._at(s))
+        inner, outer = self._faces(s, w)
+        gain = self._score(*outer) - self._score(*inner)
+        return -gain if self._peak_is_far else gain
 
     def _shell_value(self, s: Array, w: Array) -> Array:
-        q, outside = sp.ndtr(-w), sp.ndtr(w) - s
-        inner, outer = self._at(s), self._above(outside)
-        near = self._lower(*outer) - self._lower(*inner)  # exact where little mass lies inside
-        far = self._upper(*inner) - self._upper(*outer)  # exact where little mass lies outside
-        # A thin shell in the bulk: both differences cancel, but the quantile is smooth across it.
-        nodes = s[..., None] + 0.5 * q[..., None] * (1 + _NODES)
-        thin = 0.5 * q * (_WEIGHTS * self._score(*self._at(nodes))).sum(axis=-1)
-        return np.where(np.minimum(s, outside) > 20 * q, thin, np.where(s < outside, near, far))
+        q = sp.ndtr(-w)
+        inner, outer = self._faces(s, w)
+        if self._peak_is_far:
+            difference, side = self._upper(*inner) - self._upper(*outer), self._outer
+        else:
+            difference, side = self._lower(*outer) - self._lower(*inner), self._inner
+        # A shell that is thin against the mass beside it: the difference cancels, but the quantile is smooth.
+        thin = s > 20 * q
+        nodes = np.where(thin, s, 0.5)[..., None] + 0.5 * np.where(thin, q, 0.0)[..., None] * (1 + _NODES)
+        return np.where(
+            thin, 0.5 * q * (_WEIGHTS * self._score(*side(nodes, 1 - nodes))).sum(axis=-1), difference
+        )
