@@ -1,0 +1,151 @@
+"""Reference radii to fifty digits, by formulas, quadrature and ball arithmetic that share no code with the library.
+
+Every value follows from the definitions: the score law S = <v, -∇log q(X)>, its largest expectation Φ(p) on a set of
+probability p, and R = ∫ from 1-ρ to 1/2 of dp/Φ(p) (differential), or a Neyman-Pearson set known by symmetry (tight).
+Special functions are Arb balls; inputs are exact rationals, so ρ as a float is that binary number.
+"""
+
+from fractions import Fraction
+from typing import Any, Literal
+
+import mpmath
+from flint import arb, ctx
+
+from validation.oracle import bodies, products
+from validation.oracle.arith import Number, PrecisionError, ball, exact, to_mpf
+from validation.oracle.laws import moment, radial_law
+from validation.oracle.shells import Shell, tail_integral
+
+__all__ = ["BITS", "PrecisionError", "radius", "sigma_over_scale"]
+
+BITS = 400  # working bits of one call: fifty digits, and as many again to lose
+
+Method = Literal["differential", "tight"]
+
+
+def _norm(norm: str) -> Fraction | None:
+    """p of "l1", "l2", "linf" or "lp:p=3"; None is infinity."""
+    named = {"l1": Fraction(1), "l2": Fraction(2), "linf": None, "lp:p=inf": None}
+    if norm in named:
+        return named[norm]
+    if norm.startswith("lp:p=") and (power := exact(norm.removeprefix("lp:p="))) >= 1:
+        return power
+    raise ValueError(f"a norm is l1, l2, linf or lp:p=P with P >= 1, got {norm!r}")
+
+
+def _shell(noise: str, params: dict[str, Fraction], dim: int) -> Shell:
+    profile = noise.partition("-")[0]
+    if profile == "exp":
+        return Shell("exp", dim, params["k"], params.get("j", Fraction(0)))
+    return Shell("pow", dim, params["k"], params["a"])
+
+
+def _one_axis(shell: Shell, above_half: Fraction) -> Any:
+    """Cube against l1. Φ(p) = T(2dp)/(2d) up to p = 1/(2d), and constant beyond."""
+    dim, p = shell.dim, Fraction(1, 2) - above_half
+    if 2 * dim * p >= 1:
+        return ball(2 * dim * above_half) / shell.mean()
+    return ball(Fraction(dim - 1)) / shell.mean() + tail_integral(shell, 2 * dim * p)
+
+
+def _product(
+    noise: str, params: dict[str, Fraction], dim: int, power: Fraction | None, half: Fraction
+) -> Any:
+    if noise == "gaussian":
+        return products.gaussian(half) * bodies.norm_factor(dim, power)
+    if noise == "laplace":
+        if power is None and dim > 1:
+            return products.laplace_linf(dim, half)
+        if power == 1 or dim == 1:
+            return -(-ball(2 * half)).log1p()
+    if power == 1 or dim == 1:
+        if noise == "pareto":
+            return products.pareto(params["a"], half)
+        if noise == "exp-power":
+            rule = products.log_concave_power if params["p"] >= 1 else products.heavy_power
+            return rule(params["p"], half)
+    raise ValueError(f"{noise} is not covered against this norm")
+
+
+def _shaped(noise: str, params: dict[str, Fraction], dim: int, power: Fraction | None, half: Fraction) -> Any:
+    if noise.endswith("-l2"):
+        k, j = params["k"], params.get("j", Fraction(0))
+        if noise != "exp-l2" or j != 0 or k not in (1, 2):
+            raise ValueError("of the spherical profiles, exp-l2 with k in {1, 2} and j=0 are covered")
+        if k == 2:
+            value = products.gaussian(half) / arb(2).sqrt()
+        else:
+            value = bodies.spherical_exponential(dim, half) if dim > 1 else -(-ball(2 * half)).log1p()
+        return value * bodies.norm_factor(dim, power)
+    shell = _shell(noise, params, dim)
+    if dim > 1 and noise.endswith("-linf") and power == 1:
+        return _one_axis(shell, half)
+    if dim == 1 or (noise.endswith("-linf") and power is None) or (noise.endswith("-l1") and power == 1):
+        return tail_integral(shell, 1 - 2 * half)
+    raise ValueError(f"{noise} is not covered against this norm")
+
+
+def radius(
+    noise: str,
+    params: dict[str, Number],
+    dim: int,
+    norm: str,
+    rho: float | str,
+    *,
+    scale: Number = 1,
+    method: Method = "differential",
+    bits: int = BITS,
+) -> mpmath.mpf:
+    """The certified radius at λ = `scale`, good to `bits`/8 digits; 0 for ρ ≤ 1/2.
+
+    `method="tight"` only changes uniform-l1 against l1, where both radii are known. ValueError outside the cells that
+    are covered, PrecisionError where the digits were not reached.
+    """
+    values, half, power = (
+        {name: exact(value) for name, value in params.items()},
+        exact(rho) - Fraction(1, 2),
+        _norm(norm),
+    )
+    if dim < 1 or half >= Fraction(1, 2):
+        raise ValueError(f"dim >= 1 and rho < 1 are needed, got dim={dim}, rho={rho}")
+    noise = "uniform" if noise == "uniform-linf" else noise
+    with ctx.workprec(bits):
+        if half <= 0:
+            return mpmath.mpf(0)
+        if noise == "uniform":
+            value = bodies.cube(dim, power, half)
+        elif noise == "uniform-l2":
+            value = bodies.round_ball(dim, power, half)
+        elif noise == "uniform-l1":
+            value = bodies.cross_polytope(dim, power, half, tight=method == "tight")
+        elif noise in ("gaussian", "laplace", "exp-power", "pareto"):
+            value = _product(noise, values, dim, power, half)
+        elif noise in ("exp-l1", "exp-l2", "exp-linf", "pow-l1", "pow-linf"):
+            value = _shaped(noise, values, dim, power, half)
+        else:
+            raise ValueError(f"unknown or uncovered noise {noise!r}")
+        return to_mpf(value * ball(exact(scale)))
+
+
+def sigma_over_scale(noise: str, params: dict[str, Number], dim: int, *, bits: int = BITS) -> mpmath.mpf:
+    """σ/λ with σ² = E‖δ‖₂²/d; infinite where the second moment is."""
+    values = {name: exact(value) for name, value in params.items()}
+    noise = "uniform" if noise == "uniform-linf" else noise
+    with ctx.workprec(bits):
+        if noise in ("gaussian", "laplace", "uniform", "exp-power", "pareto"):
+            value = products.deviation(noise, values)
+            return to_mpf(value) if value.is_finite() else mpmath.inf
+        profile, _, shape = noise.partition("-")
+        # E‖θ‖²/d on the boundary: Dirichlet(1, ..., 1), a direction, one face of the cube
+        spread = {
+            "l1": Fraction(2, dim * (dim + 1)),
+            "l2": Fraction(1, dim),
+            "linf": Fraction(dim + 2, 3 * dim),
+        }[shape]
+        if profile == "uniform":
+            return to_mpf((ball(spread * Fraction(dim, dim + 2))).sqrt())
+        k, other = values["k"], values.get("j" if profile == "exp" else "a", Fraction(0))
+        law = radial_law(profile, dim, k, other)
+        if profile == "pow" and other - Fraction(dim) / k <= 2 / k:
+            return mpmath.inf
+        return to_mpf((ball(spread) * moment(law, 2 / k)).sqrt())
