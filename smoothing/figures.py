@@ -41,7 +41,7 @@ def save(
     plt.close("all")
     if path.suffix.removeprefix(".") not in kinds:
         raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
-    with plt.style.context(files("smoothing").joinpath("house.mplstyle")):
+    with plt.style.context(str(files("smoothing").joinpath("house.mplstyle"))):
         figure, axes = plt.subplots(1, panels, figsize=(size[0] * panels, size[1]), sharey=panels > 1)
         draw(axes)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +74,9 @@ class Theorem:
 _TABLE: dict[str, Theorem] = {}
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
 def theorem(
     name: str,
     *,
@@ -86,10 +89,10 @@ def theorem(
     condition: str = "",
     when: Callable[[Any, Any], bool] = lambda noise, norm: True,
     accuracy: float = 1e-14,
-) -> Callable[[Formula], Formula]:
+) -> Callable[[F], F]:
     """Enter the decorated formula into the table; it stays callable on its own."""
 
-    def enter(formula: Formula) -> Formula:
+    def enter(formula: F) -> F:
         if name in _TABLE:
             raise ValueError(f"a theorem named {name!r} stands in the table already")
         families = (noises,) if isinstance(noises, str) else tuple(noises)

@@ -5,6 +5,7 @@ Importing this package imports every family, which fills the theorem table.
 
 from smoothing.noise import Noise
 from smoothing.noises.ball import Ball
+from smoothing.noises.body import Body
 from smoothing.noises.cross_polytope import CrossPolytope
 from smoothing.noises.cube import Cube
 from smoothing.noises.exp_power import ExpPower
@@ -16,6 +17,7 @@ from smoothing.noises.parsing import FAMILIES, parse_noise
 __all__ = [
     "FAMILIES",
     "Ball",
+    "Body",
     "CrossPolytope",
     "Cube",
     "ExpPower",

@@ -106,7 +106,7 @@ def uniform_lp_between(noise: Cube, norm: Norm, rho: Array) -> Array:
     F(u) = (1-e^(-u))^p is convex up to u = log p only. Its convex envelope on [0, L] still touches it at L/d if
     the tangent there passes below F(L); the tangent's bound is what equal shares attain.
     """
-    return uniform_lp(noise, norm, rho)
+    return 2 * noise.scale * noise.dim ** (1 / norm.exponent) * root_share(rho, noise.dim)
 
 
 def _diagonal_is_worst(p: float, dim: int) -> bool:

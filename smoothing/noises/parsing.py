@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from geometry.errors import InputError
 from smoothing.noise import Noise
 from smoothing.noises.ball import Ball
+from smoothing.noises.body import BODIES, Body
 from smoothing.noises.cross_polytope import CrossPolytope
 from smoothing.noises.cube import Cube
 from smoothing.noises.exp_power import ExpPower
@@ -42,6 +44,7 @@ def _families() -> dict[str, Family]:
         "exp-power": Family("prod exp(-|x_i/scale|^p)", {"p": None}, ExpPower),
         "pareto": Family("prod (1+|x_i|/scale)^-(a+1)", {"a": None}, Pareto),
     }
+    families["body"] = Family("1[x/scale in the body], dim <= 5", {"name": None}, Body)
     for norm, shape in (("l1", CrossPolytope), ("l2", Ball), ("linf", Cube)):
         size = f"|x/scale|_{norm.removeprefix('l')}"
         families[f"uniform-{norm}"] = Family(f"1[{size} <= 1]", {}, _shaped(shape, Uniform))
@@ -79,8 +82,14 @@ def parse_noise(text: str, *, dim: int, sigma: float | None = None, scale: float
     return replace(noise, scale=scale)
 
 
-def _parameters(name: str, family: Family, text: str) -> dict[str, float]:
-    values = {key: value for key, value in family.parameters.items() if value is not None}
+def _parameters(name: str, family: Family, text: str) -> dict[str, Any]:
+    if family.make is Body:  # body:NAME, a word and no number
+        if text not in BODIES:
+            raise InputError(
+                f"noise body needs a body, as in body:wulff-linf; known: {', '.join(sorted(BODIES))}"
+            )
+        return {"name": text}
+    values: dict[str, Any] = {key: value for key, value in family.parameters.items() if value is not None}
     takes = ", ".join(family.parameters) or "no parameters"
     for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")

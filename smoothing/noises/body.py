@@ -1,0 +1,105 @@
+"""Uniform noise on a body of ``geometry`` in small dimension: crystals as smoothing distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geometry.bodies import Polytope
+from geometry.crystals import cross_polytope, cube, wulff_crystal
+from geometry.errors import InputError
+from geometry.norms import L1, Linf, Norm
+from smoothing.noise import ArrayOrTensor, Noise, namespace
+from smoothing.theorems import Method, theorem
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+MOST_DIMENSIONS = 5
+BODIES: dict[str, Callable[[int], Polytope]] = {
+    "cube": cube,
+    "cross-polytope": cross_polytope,
+    "wulff-l1": lambda dim: wulff_crystal(L1(), dim),
+    "wulff-linf": lambda dim: wulff_crystal(Linf(), dim),
+}
+
+
+@lru_cache(maxsize=32)
+def _build(name: str, dim: int) -> Polytope:
+    return BODIES[name](dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body(Noise):
+    """q(x) ∝ 1[x/λ ∈ S] for a polytope S, named as in ``body:wulff-linf``; dim ≤ 5."""
+
+    name: str
+
+    family = "body"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name not in BODIES:
+            raise InputError(f"unknown body {self.name!r}; known: {', '.join(sorted(BODIES))}")
+        if self.dim > MOST_DIMENSIONS:
+            raise InputError(
+                f"body noise works by vertices and facets, for dim <= {MOST_DIMENSIONS}; got dim {self.dim}. "
+                "In any dimension: uniform-linf (the cube), uniform-l2, uniform-l1"
+            )
+
+    @property
+    def spec(self) -> str:
+        return f"body:{self.name}"
+
+    @property
+    def body(self) -> Polytope:
+        """S, at λ = 1."""
+        return _build(self.name, self.dim)
+
+    @property
+    def log_unit_sigma(self) -> float:
+        return 0.5 * math.log(self.body.mean_square / self.dim)
+
+    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+        xp = namespace(x)
+        facets = xp.asarray(self.body.facets.T, dtype=x.dtype)
+        gauge = xp.max((x / self.scale) @ facets, axis=-1)
+        inside = -self.body.log_volume - self.dim * math.log(self.scale)
+        return xp.where(gauge <= 1, xp.full_like(gauge, inside), xp.full_like(gauge, -math.inf))
+
+    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+        import torch
+
+        # A cone over a boundary simplex by its volume, then a point of it: Dirichlet weights, one for the origin.
+        cones = torch.as_tensor(self.body.cones, device=out.device)
+        simplices = torch.as_tensor(self.body.simplices * self.scale, dtype=out.dtype, device=out.device)
+        which = torch.multinomial(cones, len(out), replacement=True, generator=generator)
+        weights = torch.empty(len(out), self.dim + 1, dtype=out.dtype, device=out.device)
+        weights.exponential_(generator=generator)
+        weights = weights[:, 1:] / weights.sum(dim=1, keepdim=True)
+        out.copy_(torch.einsum("nv,nvd->nd", weights, simplices[which]))
+
+
+@theorem(
+    "body-uniform",
+    noises="body",
+    norms=(L1, Linf),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    accuracy=1e-12,
+)
+def body_uniform(noise: Body, norm: Norm, rho: Array) -> Array:
+    """R = λ (ρ-1/2) Vol(S) / max over vertices v of the adversary's ball of ‖v‖₂ Vol(Π_v S).
+
+    Vol((S + rv) \\ S) grows at most linearly in r for convex S, with the shadow along v as its slope.
+    """
+    vertices = norm.vertices(noise.dim)
+    assert vertices is not None
+    return noise.scale * (rho - 0.5) * math.exp(noise.body.log_volume) / noise.body.shadow(vertices).max()
