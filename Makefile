@@ -1,10 +1,10 @@
-# Five verbs, the same here and in CI. Everything happens in .venv, with the pinned constraints.
+# The same verbs here and in CI. Everything happens in .venv, with the pinned constraints.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: certify test test-all check figures bench clean
+.PHONY: certify test test-slow check clean
 
 certify: $(READY)  ## set up and run the main job
 	$(BIN)/python -m smoothing.certify --noise uniform
@@ -12,16 +12,13 @@ certify: $(READY)  ## set up and run the main job
 test: $(READY)  ## set up and run the tests (minutes on two cores)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-all: $(READY)  ## the slow tests too
-	$(BIN)/python -m pytest -n 2
+test-slow: $(READY)  ## the tests that take longer
+	$(BIN)/python -m pytest -n 2 -m slow
 
 check: $(READY)  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-
-bench: $(READY)  ## time us beside peers and floors; prints ratios
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

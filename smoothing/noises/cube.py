@@ -112,9 +112,9 @@ def uniform_lp_between(noise: Cube, norm: Norm, rho: Array) -> Array:
 def _diagonal_is_worst(p: float, dim: int) -> bool:
     """Whether the tangent of F at L/d lies below F on [0, L] for every L ≤ log 2.
 
-    F is convex, then concave: the tangent at a point of the convex part lies below F if it does at L. The gap
-    F(L) - F(t) - F'(t)(L-t), t = L/d, over L^p is concave-free but smooth in L; it is checked on a grid of L and
-    must clear a margin that the grid's spacing cannot undo.
+    F is convex, then concave, so a tangent at a point of the convex part lies below F if it does at the far end L.
+    The gap there, relative to F(L), tends to a limit at L → 0 and is smooth in L: it is evaluated at 512 values of
+    L and must be at least 2 %, far more than it can change between them.
     """
     if dim == 1:
         return True
