@@ -52,7 +52,8 @@ class Norm(ABC):
 
     def value(self, x: ArrayLike) -> Array:
         """‖x‖ over the last axis; shape (..., d) to (...)."""
-        return np.asarray(np.linalg.vector_norm(np.asarray(x, dtype=np.float64), ord=self.exponent, axis=-1))
+        x = np.asarray(x, dtype=np.float64)
+        return np.asarray(np.linalg.vector_norm(x, ord=self.exponent, axis=-1), dtype=np.float64)
 
     def vertices(self, dim: int) -> Array | None:
         """The vertices of the unit ball, shape (count, dim), or None where every boundary point is extreme."""

@@ -76,7 +76,7 @@ class Exponential(Profile):
 
     @property
     def mean_score(self) -> float:
-        return float(self._partial(np.float64(0.0), upper=True))
+        return float(self._partial(np.zeros(()), upper=True))
 
     def _partial(self, u: Array, *, upper: bool) -> Array:
         """E[ψ'(r); r^k ≥ u] or E[ψ'(r); r^k ≤ u]: each power of r tilts the Gamma law to another shape."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy import special as sp
 
+from smoothing.incomplete_beta import SMALL, beta_quantile, beta_tails, log_odds_density, mills_ratio
 from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
 from smoothing.profiles.exponential import log_gamma_draw
@@ -68,31 +69,15 @@ class Power(Profile):
         return (above - below) / self.k
 
     def cdf(self, r: Array) -> Array:
-        power = np.asarray(r) ** self.k
-        return np.where(
-            power < 1,
-            sp.betainc(self.alpha, self.beta, power / (1 + power)),
-            sp.betaincc(self.beta, self.alpha, 1 / (1 + power)),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            power = np.asarray(r, dtype=np.float64) ** self.k
+            z = 1 / (1 + power)
+            y = np.where(power < 1, power * z, 1 - z)
+        return beta_tails(self.alpha, self.beta, y, z)[0]
 
     def quantile(self, w: Array) -> Array:
-        y, z = self._beta_quantile(w)
+        y, z = beta_quantile(self.alpha, self.beta, sp.ndtr(w), sp.ndtr(-w))
         return (y / z) ** (1 / self.k)
-
-    def _beta_quantile(self, w: Array) -> tuple[Array, Array]:
-        """(y, 1-y) at upper mass Φ_N(-w), each from the side that is exact."""
-        lower, upper = sp.ndtr(w), sp.ndtr(-w)
-        y = np.where(
-            w < 0,
-            sp.betaincinv(self.alpha, self.beta, lower),
-            sp.betainccinv(self.alpha, self.beta, upper),
-        )
-        z = np.where(
-            w < 0,
-            sp.betainccinv(self.beta, self.alpha, lower),
-            sp.betaincinv(self.beta, self.alpha, upper),
-        )
-        return y, z
 
     @property
     def score_is_integrable(self) -> bool:
@@ -109,16 +94,29 @@ class Power(Profile):
             ratio = -sp.gammaln(self.alpha) + log_gamma_ratio(self.beta, 1 / self.k)
         return float(self.k * np.exp(ratio))
 
-    def _upper(self, y: Array, z: Array) -> Array:
-        """E[ψ'(r); Beta variable ≥ y]: the score tilts (α, β) to (α + 1 - 1/k, β + 1/k)."""
-        alpha, beta = 1 + (self.dim - 1) / self.k, self.beta + 1 / self.k
-        tail = np.where(y < z, sp.betaincc(alpha, beta, y), sp.betainc(beta, alpha, z))
-        return self.mean_score * tail
+    def _partial(self, mass: Array, rest: Array, *, inside: bool) -> Array:
+        """E[ψ'(r); the ball of this mass], or the outside of one; ``rest`` = 1 - mass.
 
-    def _lower(self, y: Array, z: Array) -> Array:
+        The score tilts (α, β) to (α + 1 - 1/k, β + 1/k), and E[ψ'] times the tilted density of log r^k is ψ' times
+        its density g. With M and M' the Mills ratios of the two laws at the float ŷ, the expectation over the
+        smaller side is ψ' g M' and its mass is g M. As ŷ is rounded, that mass misses the one wanted by 1e-12 at
+        large α. To first order ψ' g M' + ψ' (mass - g M) makes up for it; what is left is of the order of 1e-24, and
+        errors of g enter damped by (M' - M)/M, which is small.
+        """
         alpha, beta = 1 + (self.dim - 1) / self.k, self.beta + 1 / self.k
-        tail = np.where(y < z, sp.betainc(alpha, beta, y), sp.betaincc(beta, alpha, z))
-        return self.mean_score * tail
+        lower, upper = (mass, rest) if inside else (rest, mass)
+        y, z = beta_quantile(self.alpha, self.beta, lower, upper)
+        below = lower < upper
+        if min(self.alpha, self.beta, alpha, beta) < SMALL:  # here a rounded y does no harm
+            tails = beta_tails(alpha, beta, y, z)
+            return self.mean_score * tails[0 if inside else 1]
+        smaller = np.maximum(np.minimum(lower, upper), 0)
+        with np.errstate(all="ignore"):  # where the density underflows, so does what it corrects
+            tilt = mills_ratio(alpha, beta, y, z, below) - mills_ratio(self.alpha, self.beta, y, z, below)
+            tilt = log_odds_density(self.alpha, self.beta, y, z) * tilt
+            tail = self._score(y, z) * (smaller + np.where(np.isfinite(tilt), tilt, 0.0))
+        tail = np.where(smaller > 0, tail, 0.0)
+        return np.where(below == inside, tail, self.mean_score - tail)
 
     def _score(self, y: Array, z: Array) -> Array:
         """ψ' = a k y^(1 - 1/k) z^(1/k) at r^k = y/z."""
@@ -127,13 +125,13 @@ class Power(Profile):
 
     def upper_score(self, w: Array) -> Array:
         if self.k <= 1:  # ψ' decreases: the inside of a ball
-            return self._lower(*self._beta_quantile(-w))
+            return self._partial(sp.ndtr(-w), sp.ndtr(w), inside=True)
         # ψ' rises, then falls: the best set is a shell, with equal scores on its faces. Of the rest of the mass,
         # 1 - q, the share on the side of the peak that holds less is what is searched for, so that it stays exact.
         value = best_split(self._shell_gain, self._shell_value, w, sp.ndtr(w))
         # A vanishing shell sits at the peak; against the mass m beside it, T = q ψ'_max (1 - O(q/m)²).
         beside = min(self._masses_at_peak)
-        peak = self._score(np.float64((self.k - 1) / self.k), np.float64(1 / self.k))
+        peak = self._score(np.asarray((self.k - 1) / self.k), np.asarray(1 / self.k))
         return np.where(sp.ndtr(-w) < 1e-8 * beside, sp.ndtr(-w) * peak, value)
 
     @cached_property
@@ -148,12 +146,12 @@ class Power(Profile):
         return outside < inside
 
     def _inner(self, mass: Array, rest: Array) -> tuple[Array, Array]:
-        """The point with this mass below it; ``rest`` = 1 - mass."""
-        return self._beta_quantile(np.where(mass < 0.5, sp.ndtri(mass), -sp.ndtri(np.clip(rest, 0, 1))))
+        """The point with this mass below it, to SciPy's accuracy; ``rest`` = 1 - mass."""
+        return beta_quantile(self.alpha, self.beta, mass, rest, polish=False)
 
     def _outer(self, mass: Array, rest: Array) -> tuple[Array, Array]:
-        """The point with this mass above it; ``rest`` = 1 - mass."""
-        return self._beta_quantile(np.where(mass < 0.5, -sp.ndtri(mass), sp.ndtri(np.clip(rest, 0, 1))))
+        """The point with this mass above it, to SciPy's accuracy; ``rest`` = 1 - mass."""
+        return beta_quantile(self.alpha, self.beta, rest, mass, polish=False)
 
     def _faces(self, s: Array, w: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """The shell's inner and outer face, with mass ``s`` on the peak's lighter side."""
@@ -168,15 +166,14 @@ class Power(Profile):
         return -gain if self._peak_is_far else gain
 
     def _shell_value(self, s: Array, w: Array) -> Array:
-        q = sp.ndtr(-w)
-        inner, outer = self._faces(s, w)
-        if self._peak_is_far:
-            difference, side = self._upper(*inner) - self._upper(*outer), self._outer
-        else:
-            difference, side = self._lower(*outer) - self._lower(*inner), self._inner
+        q, other = sp.ndtr(-w), sp.ndtr(w) - s
+        far = self._peak_is_far
+        inside = not far
+        difference = self._partial(s + q, other, inside=inside) - self._partial(s, 1 - s, inside=inside)
         # A shell that is thin against the mass beside it: the difference cancels, but the quantile is smooth.
         thin = s > 20 * q
         nodes = np.where(thin, s, 0.5)[..., None] + 0.5 * np.where(thin, q, 0.0)[..., None] * (1 + _NODES)
+        side = self._outer if far else self._inner
         return np.where(
             thin, 0.5 * q * (_WEIGHTS * self._score(*side(nodes, 1 - nodes))).sum(axis=-1), difference
         )
