@@ -53,7 +53,7 @@ class Norm(ABC):
     def value(self, x: ArrayLike) -> Array:
         """‖x‖ over the last axis; shape (..., d) to (...)."""
         x = np.asarray(x, dtype=np.float64)
-        return np.asarray(np.linalg.vector_norm(x, ord=self.exponent, axis=-1), dtype=np.float64)
+        return np.asarray(np.linalg.vector_norm(x, ord=self.exponent, axis=-1))
 
     def vertices(self, dim: int) -> Array | None:
         """The vertices of the unit ball, shape (count, dim), or None where every boundary point is extreme."""
@@ -133,7 +133,7 @@ class Lp(Norm):
 
     def direction(self, dim: int) -> Array:
         # Against rotationally symmetric noise the longest vectors of the ball are worst.
-        return _first_axis(dim) if self.p < 2 else np.full(dim, dim ** (-1 / self.p))
+        return _first_axis(dim) if self.p < 2 else np.full(dim, dim ** (-1 / self.p), dtype=np.float64)
 
 
 def lp(p: float) -> Norm:

@@ -11,11 +11,10 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from smoothing.special import _stirling_tail
+from smoothing.special import gauss_legendre, stirling_tail
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -23,11 +22,8 @@ Mask = NDArray[np.bool_]
 SMALL = 2.0  # below it the rule would need more nodes, and SciPy (the power series) is accurate
 _DROPPED = 40.0  # the integrand is cut off where it has fallen to exp(-40)
 _SPLIT = 2.0**27 + 1
-_ORDER = 40
-_POINTS = legendre.leggauss(_ORDER)[0]
-_NODES = 0.5 * (1 + _POINTS)
-# Christoffel's formula: leggauss's own weights are off by 1e-13 to 1e-12 near the ends.
-_WEIGHTS = 0.5 / (legendre.legvander(_POINTS, _ORDER - 1) ** 2 @ (np.arange(_ORDER) + 0.5))
+_POINTS, _FULL_WEIGHTS = gauss_legendre(40)
+_NODES, _WEIGHTS = 0.5 * (1 + _POINTS), 0.5 * _FULL_WEIGHTS  # on [0, 1]
 _LOG1P = [1 / (2 * n + 1) for n in range(1, 19)]
 
 
@@ -180,4 +176,4 @@ def _stirling_rest(x: float) -> float:
     while x < 15:  # Γ(x+1) = x Γ(x)
         steps += (x + 0.5) * math.log1p(1 / x) - 1
         x += 1
-    return steps + float(_stirling_tail(np.asarray(x)))
+    return steps + float(stirling_tail(np.asarray(x)))

@@ -17,13 +17,15 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy import special as sp
 
+from smoothing.special import gauss_legendre
+
 Array = NDArray[np.float64]
 
 _EDGES = np.linspace(-12.5, 8.5, 15)
 _MOST_HALVINGS = 5
 _RESOLVED = 1e-14
 _LAST = 37.0  # Φ_N(-37) ~ 1e-300: smaller masses are not represented
-_NODES, _WEIGHTS = legendre.leggauss(32)
+_NODES, _WEIGHTS = gauss_legendre(32)
 # From values at the nodes to Legendre coefficients: c_k = (k + 1/2) Σ w_i P_k(x_i) f(x_i).
 _TO_COEFFICIENTS = (np.arange(32)[:, None] + 0.5) * (legendre.legvander(_NODES, 31).T * _WEIGHTS)
 

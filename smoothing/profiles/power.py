@@ -15,12 +15,12 @@ from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
 from smoothing.profiles.exponential import log_gamma_draw
 from smoothing.profiles.split import best_split
-from smoothing.special import log_gamma_ratio
+from smoothing.special import gauss_legendre, log_gamma_ratio
 
 if TYPE_CHECKING:
     import torch
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+_NODES, _WEIGHTS = gauss_legendre(12)
 
 
 @dataclass(frozen=True)
