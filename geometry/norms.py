@@ -39,7 +39,7 @@ class Norm(ABC):
     @property
     def name(self) -> str:
         """What users type: ``l1``, ``l2``, ``linf``, ``lp:p=3``."""
-        return f"lp:p={self.exponent:.15g}"
+        return f"lp:p={number(self.exponent)}"
 
     def __str__(self) -> str:
         return self.name
@@ -109,7 +109,7 @@ class Linf(Norm):
     def vertices(self, dim: int) -> Array:
         _check_count(2**dim)
         bits = np.arange(2**dim)[:, None] >> np.arange(dim) & 1
-        return 1.0 - 2.0 * bits
+        return np.where(bits, -1.0, 1.0)
 
     def direction(self, dim: int) -> Array:
         return np.ones(dim)
@@ -159,6 +159,11 @@ def parse_norm(text: str | Norm) -> Norm:
         except ValueError:
             pass
     raise InputError(f"unknown norm {text!r}; known: l1, l2, linf, lp:p=NUMBER (such as lp:p=3)")
+
+
+def number(value: float) -> str:
+    """The shortest text that reads back as exactly this float: ``3``, ``0.1``, ``1e-07``."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _first_axis(dim: int) -> Array:

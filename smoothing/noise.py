@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 
 from geometry.errors import InputError
+from geometry.norms import number
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,8 @@ ArrayOrTensor = TypeVar("ArrayOrTensor", "np.ndarray", "torch.Tensor")
 class Noise(ABC):
     """Symmetric noise on R^dim with density λ^-dim q₁(x/λ).
 
-    Contract of a final class: ``family`` (the name users type), ``log_unit_sigma``, ``log_prob`` and ``_fill``.
+    Contract of a final class: ``family`` (the name users type), ``log_unit_sigma``,
+    ``_log_density`` and ``_fill``.
     """
 
     dim: int
@@ -78,7 +80,7 @@ class Noise(ABC):
     @property
     def spec(self) -> str:
         """``NAME:key=value,…``: what ``parse_noise`` reads back."""
-        pairs = ",".join(f"{key}={value:.15g}" for key, value in self.parameters.items())
+        pairs = ",".join(f"{key}={number(value)}" for key, value in self.parameters.items())
         return f"{self.family}:{pairs}" if pairs else self.family
 
     def __str__(self) -> str:
@@ -101,17 +103,19 @@ class Noise(ABC):
         import torch
 
         if out is None:
-            if n is None:
-                raise InputError("sample needs n, the number of draws, or out, the buffer to fill")
+            if n is None or n < 0:
+                raise InputError(
+                    f"sample needs n >= 0, the number of draws, or out, the buffer to fill; got n={n}"
+                )
             out = torch.empty(n, self.dim, dtype=dtype, device=device)
         elif (
             out.ndim != 2 or out.shape[1] != self.dim or not out.is_contiguous() or n not in (None, len(out))
         ):
             raise InputError(
-                f"out must be contiguous with shape (n, {self.dim}), got {tuple(out.shape)} for n={n}"
+                f"out must be contiguous floats with shape (n, {self.dim}), got {tuple(out.shape)} of {out.dtype}, n={n}"
             )
-        if isinstance(generator, int):
-            generator = torch.Generator(device=out.device).manual_seed(generator)
+        if isinstance(generator, (int, np.integer)):
+            generator = torch.Generator(device=out.device).manual_seed(int(generator))
         with torch.no_grad():
             self._fill(out, generator)
         return out
@@ -120,9 +124,19 @@ class Noise(ABC):
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
         """Overwrite ``out``, shape (n, dim), with draws."""
 
-    @abstractmethod
     def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
-        """log density, shape (..., dim) to (...), for NumPy arrays and torch tensors; -inf off the support."""
+        """log density, shape (..., dim) to (...), for NumPy arrays and torch tensors; -inf off the support.
+
+        +inf at the origin where the density has a pole. InputError for another last axis than ``dim``.
+        """
+        if x.ndim == 0 or x.shape[-1] != self.dim:
+            raise InputError(f"log_prob takes points of shape (..., {self.dim}), got {tuple(x.shape)}")
+        with np.errstate(divide="ignore", over="ignore"):  # log 0 and far tails are what they are
+            return self._log_density(x)
+
+    @abstractmethod
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
+        """log density of points whose last axis is known to be ``dim``."""
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf, *, closed: bool = False) -> None:

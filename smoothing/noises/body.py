@@ -67,7 +67,7 @@ class Body(Noise):
     def log_unit_sigma(self) -> float:
         return 0.5 * math.log(self.body.mean_square / self.dim)
 
-    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         xp = namespace(x)
         facets = xp.asarray(self.body.facets.T, dtype=x.dtype)
         gauge = xp.max((x / self.scale) @ facets, axis=-1)

@@ -39,7 +39,7 @@ class ExpPower(Noise):
         """σ² = λ² Γ(3/p) / Γ(1/p)."""
         return 0.5 * float(log_gamma_ratio(1 / self.p, 2 / self.p))
 
-    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         log_mass = math.log(2 * self.scale) + float(sp.gammaln(1 + 1 / self.p))
         return -(abs(x / self.scale) ** self.p).sum(-1) - self.dim * log_mass
 
@@ -52,6 +52,7 @@ class ExpPower(Noise):
         gamma = torch._standard_gamma(torch.full_like(out, shape), generator=generator)
         size = math.exp(math.log(self.scale) + math.log(shape) / self.p)
         out.uniform_(generator=generator).mul_(gamma.div_(shape).pow_(1 / self.p)).mul_(size)
+        out.clamp_(max=torch.finfo(out.dtype).max)
         random_signs_(out, generator)
 
 

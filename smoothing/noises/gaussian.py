@@ -25,7 +25,7 @@ class Gaussian(Noise):
     family = "gaussian"
     log_unit_sigma = 0.0
 
-    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         z = x / self.scale
         return -0.5 * (z * z).sum(-1) - self.dim * (0.5 * math.log(2 * math.pi) + math.log(self.scale))
 

@@ -28,7 +28,7 @@ class Laplace(Noise):
     family = "laplace"
     log_unit_sigma = 0.5 * math.log(2)
 
-    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         return -abs(x / self.scale).sum(-1) - self.dim * math.log(2 * self.scale)
 
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:

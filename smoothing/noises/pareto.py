@@ -37,7 +37,7 @@ class Pareto(Noise):
         """σ² = 2λ² / ((a-1)(a-2))."""
         return 0.5 * math.log(2 / ((self.a - 1) * (self.a - 2))) if self.a > 2 else math.inf
 
-    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         xp = namespace(x)
         log_mass = math.log(2 * self.scale / self.a)
         return -(self.a + 1) * xp.log1p(abs(x / self.scale)).sum(-1) - self.dim * log_mass

@@ -53,7 +53,7 @@ class Shaped(Noise):
     def log_unit_sigma(self) -> float:
         return 0.5 * (self.profile.log_moment(2) + self.log_boundary_square - math.log(self.dim))
 
-    def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
+    def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         xp = namespace(x)
         # q(x) = f(g(x)/λ) / (λ^d · d Vol(S) · ∫ r^(d-1) f(r) dr)
         log_mass = math.log(self.dim) + self.shape.log_volume(self.dim) + self.profile.log_mass
@@ -65,8 +65,11 @@ class Shaped(Noise):
         """g(x) over the last axis."""
 
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+        import torch
+
         log_length = self.profile.sample_log(len(out), generator, out.device) + math.log(self.scale)
         log_excess = self._fill_boundary(out, generator)
         if log_excess is not None:
             log_length = log_length - log_excess
+        log_length = log_length.clamp(max=math.log(torch.finfo(out.dtype).max) - 5)
         out.mul_(log_length.exp_().to(out.dtype).unsqueeze(1))

@@ -56,10 +56,18 @@ class Exponential(Profile):
         return log_gamma_draw(self.gamma_shape, n, generator, device) / self.k
 
     def cdf(self, r: Array) -> Array:
-        return sp.gammainc(self.gamma_shape, np.asarray(r) ** self.k)
+        r = np.asarray(r)
+        u = r**self.k
+        near = np.minimum(r, 1.0) ** (self.dim - self.j) / sp.gamma(min(self.gamma_shape, 20.0) + 1)
+        return np.where((u < 1e-20) & (self.gamma_shape < 20), near, sp.gammainc(self.gamma_shape, u))
 
     def quantile(self, w: Array) -> Array:
-        return self._power_quantile(w) ** (1 / self.k)
+        u = self._power_quantile(w)
+        # F(u) = u^a / Γ(a+1) · (1 - O(u)): where u is below rounding, or underflows, r itself need not
+        near = np.minimum(sp.ndtr(w) * sp.gamma(min(self.gamma_shape, 20.0) + 1), 1.0) ** (
+            1 / (self.dim - self.j)
+        )
+        return np.where((u < 1e-20) & (self.gamma_shape < 20), near, u ** (1 / self.k))
 
     def _power_quantile(self, w: Array) -> Array:
         """r^k at upper mass Φ_N(-w), from the side that is exact."""

@@ -61,7 +61,7 @@ class Power(Profile):
         return float(sp.betaln(self.alpha, self.beta)) - math.log(self.k)
 
     def potential(self, r: Any, xp: Any) -> Any:
-        return self.a * xp.log1p(r**self.k)
+        return self.a * xp.logaddexp(xp.zeros_like(r), self.k * xp.log(r))
 
     def sample_log(self, n: int, generator: torch.Generator | None, device: torch.device) -> torch.Tensor:
         above = log_gamma_draw(self.alpha, n, generator, device)
