@@ -66,6 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser().parse_args(argv)
     from geometry.norms import parse_norm
     from smoothing.confidence import check_alpha
+    from smoothing.runs import RunFolder
     from smoothing.theorems import certify_radius
 
     # Everything that can be wrong is found before anything that takes time.
@@ -77,9 +78,12 @@ def main(argv: list[str] | None = None) -> None:
         certify_radius(noise, norm, 0.75)
     indices = chosen_images(args, test)
     device = pick_device(args.device)
+    known = vote_settings(args, test, noise, indices, device)
+    if args.run_dir is not None:
+        RunFolder.check(args.run_dir, {**known, "model": model_name(args, test)})
     model, provenance = bring_model(args, test, noise, device)
 
-    voted = vote(args, model, provenance, test, noise, indices, device)
+    voted = vote(args, model, {**provenance, **known}, test, noise, indices, device)
     present(voted, norms, args)
 
 
@@ -142,28 +146,17 @@ class Voted:
     samples: int
 
 
-def vote(
-    args: Namespace,
-    model: nn.Module,
-    provenance: dict[str, Any],
-    test: Dataset,
-    noise: Noise,
-    indices: list[int],
-    device: torch.device,
-) -> Voted:
-    """Count the votes that the run folder does not hold yet, row by row."""
-    import torch
-    from tqdm import tqdm
+def vote_settings(
+    args: Namespace, test: Dataset, noise: Noise, indices: list[int], device: torch.device
+) -> dict[str, Any]:
+    """What determines the rows of a run, besides the model."""
+    from smoothing.voting import ESTIMATION, block_size
 
-    from smoothing.runs import RunFolder, environment, make_row
-    from smoothing.voting import ESTIMATION, SELECTION, Voter, block_size, reuse_memory
-
-    settings = {
-        **provenance,
+    return {
         "dataset": kind(test),
         "data": test.fingerprint,
         "classes": list(test.classes),
-        "indices": indices_text(args, indices),
+        "indices": f"{indices[0]}:{indices[-1] + 1}:{args.stride}",  # a slice: short, and exact
         "noise": noise.spec,
         "dim": noise.dim,
         "scale": noise.scale,
@@ -174,6 +167,24 @@ def vote(
         "batch": args.batch or block_size(noise.dim, ESTIMATION),
         "device": device.type,
     }
+
+
+def vote(
+    args: Namespace,
+    model: nn.Module,
+    settings: dict[str, Any],
+    test: Dataset,
+    noise: Noise,
+    indices: list[int],
+    device: torch.device,
+) -> Voted:
+    """Count the votes that the run folder does not hold yet, row by row."""
+    import torch
+    from tqdm import tqdm
+
+    from smoothing.runs import RunFolder, environment, make_row
+    from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
+
     facts = {
         **environment(),
         "dataset": args.dataset,
@@ -181,7 +192,7 @@ def vote(
         "sigma": noise.sigma,
         "norms": args.norms,
     }
-    label = file_label(kind(test), provenance["model"], noise.spec, f"sigma{noise.sigma:.4g}")
+    label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
     reuse_memory()
     voter = Voter(model, noise, test.num_classes, batch=args.batch, device=device)
@@ -210,11 +221,6 @@ def vote(
     return Voted(folder, time.perf_counter() - started, samples)
 
 
-def indices_text(args: Namespace, indices: list[int]) -> str:
-    """The images as a Python slice: short in the configuration, and exact."""
-    return f"{indices[0]}:{indices[-1] + 1}:{args.stride}"
-
-
 def present(voted: Voted, norms: list[Norm], args: Namespace) -> None:
     """The table on stdout (or the JSON document) and the figure in the run folder."""
     run, seconds, samples = voted.run, voted.seconds, voted.samples
@@ -237,7 +243,7 @@ def present(voted: Voted, norms: list[Norm], args: Namespace) -> None:
             {
                 "run_dir": str(run.path),
                 "images": len(run.rows),
-                "accuracy": float((run.predictions() == run.labels()).mean()),
+                "accuracy": float(run.correct().mean()),
                 "certified": certified,
                 "invalid_samples": sum(row.invalid for row in run.rows),
                 "seconds": seconds,

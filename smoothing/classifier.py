@@ -119,7 +119,8 @@ class SmoothedClassifier:
             fits = single or tuple(x.shape[1:]) == self.input_shape
         else:
             single = x.ndim % 2 == 1
-            fits = (x if single else x[:1]).numel() == self.noise.dim
+            shape = x.shape if single else x.shape[1:]
+            fits = x.ndim > 0 and shape.numel() == self.noise.dim
         if not fits or not x.is_floating_point():
             expected = self.input_shape or f"(channels, height, width) with {self.noise.dim} entries"
             raise InputError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal
@@ -24,12 +26,15 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
     """Call a command's main; a user's mistake ends in one line on stderr and exit code 2, never a traceback."""
     try:
         main()
+        sys.stdout.flush()  # a full disk or a closed pipe shows here and not behind our back
     except InputError as error:
         fail(name, str(error))
-    except OSError as error:  # unreadable, unwritable, disk full: the system's own words name file and reason
-        fail(name, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader, such as head, has what it wanted
+        _discard_stdout()
         sys.exit(0)
+    except OSError as error:  # unreadable, unwritable, disk full: the system's own words name file and reason
+        _discard_stdout()
+        fail(name, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the same command resumes", file=sys.stderr)
         sys.exit(130)
@@ -42,6 +47,12 @@ def fail(name: str, message: str) -> NoReturn:
     sys.exit(2)
 
 
+def _discard_stdout() -> None:
+    """What is still buffered goes nowhere, so that Python's own flush at exit cannot fail again."""
+    with contextlib.suppress(OSError, ValueError):  # stdout may be no file, as under a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def positive_int(text: str) -> int:
     """An argparse type: a whole number of at least 1."""
     value = _number(text, int)
@@ -51,10 +62,10 @@ def positive_int(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """An argparse type: a whole number of at least 0."""
+    """An argparse type: a whole number from 0 to 2^63 - 1."""
     value = _number(text, int)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text}")
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 2^63 - 1, got {text}")
     return int(value)
 
 
@@ -64,6 +75,20 @@ def positive_float(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"must be a positive, finite number, got {text}")
     return value
+
+
+def nonnegative_float(text: str) -> float:
+    """An argparse type: a finite number of at least 0."""
+    value = _number(text, float)
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"must be a finite number of at least 0, got {text}")
+    return value
+
+
+def percent(count: int, total: int) -> str:
+    """100 count / total with one decimal, rounded down in whole numbers: 29 of 100 is 29.0."""
+    tenths = 1000 * int(count) // int(total)
+    return f"{tenths // 10}.{tenths % 10}"
 
 
 def probability(text: str) -> float:
@@ -118,14 +143,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1
 
 def emit_json(document: dict[str, Any]) -> None:
     """One JSON document on stdout; an infinite radius is the string "inf", since JSON has no infinity."""
-    print(json.dumps(_jsonable(document), indent=2, allow_nan=False))
+    from smoothing.files import jsonable
 
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, float) and math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value.item() if hasattr(value, "item") else value
+    print(json.dumps(jsonable(document), indent=2, allow_nan=False))

@@ -37,9 +37,7 @@ def save(
     from matplotlib import pyplot as plt
 
     path = Path(path)
-    kinds = plt.figure().canvas.get_supported_filetypes()
-    plt.close("all")
-    if path.suffix.removeprefix(".") not in kinds:
+    if path.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
     with plt.style.context(str(files("smoothing").joinpath("house.mplstyle"))):
         figure, axes = plt.subplots(1, panels, figsize=(size[0] * panels, size[1]), sharey=panels > 1)
@@ -71,7 +69,7 @@ def draw_radius(ax: Axes, noise: Noise, norm: str | Norm, *, theorem: str | None
 
 def draw_certified_accuracy(axes: Sequence[Axes], run: RunFolder, norms: Sequence[Norm]) -> None:
     """Certified accuracy against the radius, one panel a norm: the whole curve, not a grid of it."""
-    correct = run.predictions() == run.labels()
+    correct = run.correct()
     clean = correct.mean()
     for i, (ax, norm) in enumerate(zip(np.atleast_1d(np.asarray(axes)), norms, strict=True)):
         radius = np.sort(run.certificate(norm).radius[correct])
@@ -91,7 +89,7 @@ def draw_certified_accuracy(axes: Sequence[Axes], run: RunFolder, norms: Sequenc
     s = run.settings
     np.atleast_1d(np.asarray(axes))[0].figure.suptitle(
         f"{s['dataset']}, {s['model']}, {s['noise']} noise at σ = {run.noise.sigma:.3g}: "
-        f"{len(run.rows)} images, n = {s['n']:,}, α = {s['alpha']:g}",
+        f"{len(run.rows)} images, n = {s['n']:,}, α = {run.alpha:g}",
         fontsize=11,
     )
 

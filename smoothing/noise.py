@@ -68,7 +68,7 @@ class Noise(ABC):
         if not -708 < log_scale < 709:
             raise InputError(
                 f"{self.spec} at sigma={sigma:g} and dim={self.dim} has log λ = {log_scale:.1f}, beyond float64; "
-                "take a larger k"
+                "give a size nearer to one, or milder parameters"
             )
         return replace(self, scale=math.exp(log_scale))
 
@@ -112,7 +112,8 @@ class Noise(ABC):
             out.ndim != 2 or out.shape[1] != self.dim or not out.is_contiguous() or n not in (None, len(out))
         ):
             raise InputError(
-                f"out must be contiguous floats with shape (n, {self.dim}), got {tuple(out.shape)} of {out.dtype}, n={n}"
+                f"out must be contiguous floats with shape (n, {self.dim}), "
+                f"got {tuple(out.shape)} of {out.dtype}, n={n}"
             )
         if isinstance(generator, (int, np.integer)):
             generator = torch.Generator(device=out.device).manual_seed(int(generator))

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.noise is None or args.dim is None:
         parser().error("--noise and --dim are required (or --list)")
 
-    from geometry.norms import parse_norm
+    from geometry.norms import number, parse_norm
     from smoothing.noises import parse_noise
     from smoothing.theorems import certify_radius
 
@@ -81,9 +81,9 @@ def main(argv: list[str] | None = None) -> None:
         f"{noise.spec} noise, dim {noise.dim}, sigma {noise.sigma:.6g} (scale {noise.scale:.6g}), {norm} adversary\n"
     )
     body = [
-        (f"{rho:.12g}", floor_significant(radius), name, method, "yes" if tight else "")
+        (number(rho), floor_significant(radius), name, method, "yes" if tight else "")
         if rho > 0.5
-        else (f"{rho:.12g}", "0", "abstain", "", "")
+        else (number(rho), "0", "abstain", "", "")
         for rho, radius, name, method, tight, _ in rows
     ]
     print(table(["rho", "radius", "theorem", "method", "tight"], body, left=0))

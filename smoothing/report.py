@@ -6,13 +6,14 @@ import csv
 import datetime
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothing.cli import Parser, emit_json, floor_to, run, table
+from smoothing.cli import Parser, emit_json, percent, run, table
 
 if TYPE_CHECKING:
     from geometry.norms import Norm
@@ -46,11 +47,11 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
     from geometry.errors import InputError
-    from geometry.norms import parse_norm
+    from geometry.norms import number, parse_norm
     from smoothing.runs import RunFolder
 
     norm = parse_norm(args.norm)
-    runs = [RunFolder.read(path) for path in args.runs]
+    runs = [RunFolder.read(path, alpha=args.alpha, theorem=args.theorem) for path in args.runs]
     for r in runs:
         if not r.rows:
             raise InputError(f"{r.path} has no rows yet: run smoothing.certify on it first")
@@ -61,12 +62,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.export:
         for r in runs:
             path = args.out or r.path / f"certified_{norm.name.replace(':', '_')}.{args.export}"
-            export(r, norm, path, args.export, alpha=args.alpha, theorem=args.theorem)
+            export(r, norm, path, args.export)
             print(f"{args.export}: {path}", file=sys.stderr)
     radii = np.array(args.radii) if args.radii else radius_grid(runs, norm)
-    shares = np.stack(
-        [r.certified_accuracy(norm, radii, alpha=args.alpha, theorem=args.theorem) for r in runs]
-    )
+    counts = [r.certified(norm, radii) for r in runs]
+    shares = np.stack([c / len(r.rows) for r, c in zip(runs, counts, strict=True)])
     envelope = shares.max(axis=0)
     if args.figure:
         from smoothing.figures import draw_envelope, save
@@ -93,25 +93,24 @@ def main(argv: list[str] | None = None) -> None:
         return
     if len(runs) == 1:
         print(summary(runs[0]))
-    header = [f"{norm} radius", *(f"{r:g}" for r in radii)]
+    header = [f"{norm} radius", *map(number, radii)]
+    shown = [[percent(k, len(r.rows)) for k in c] for r, c in zip(runs, counts, strict=True)]
     rows = [
-        [f"{r.noise.spec} sigma={r.noise.sigma:.4g}", *(floor_to(100 * x, 1) for x in s)]
-        for r, s in zip(runs, shares, strict=True)
+        [f"{r.noise.spec} sigma={r.noise.sigma:.4g}", *cells] for r, cells in zip(runs, shown, strict=True)
     ]
     if len(runs) > 1:
-        rows.append(["envelope", *(floor_to(100 * x, 1) for x in envelope)])
+        rows.append(["envelope", *(max(column, key=Decimal) for column in zip(*shown, strict=True))])
     print(table(header, rows))
 
 
 def summary(run: RunFolder) -> str:
     """What was certified, in one line."""
     s = run.settings
-    correct = run.predictions() == run.labels()
     abstained = int((run.predictions() < 0).sum())
     return (
         f"{s['dataset']}, {s['model']}, {s['noise']} noise (sigma {run.noise.sigma:.4g}): "
-        f"{len(run.rows)} images, n = {s['n']}, alpha = {s['alpha']:g}\n"
-        f"accuracy {floor_to(100 * correct.mean(), 1)} %, abstained on {abstained}"
+        f"{len(run.rows)} images, n = {s['n']}, alpha = {run.alpha:g}\n"
+        f"clean accuracy {percent(run.correct().sum(), len(run.rows))} %, abstained on {abstained}"
     )
 
 
@@ -126,12 +125,13 @@ def invalid_line(run: RunFolder) -> str:
 
 def accuracy_tables(run: RunFolder, norms: Sequence[Norm]) -> str:
     """Certified accuracy in percent over a round grid of radii, one table a norm; percentages round down."""
+    from geometry.norms import number
+
     blocks = []
     for norm in norms:
         radii = radius_grid([run], norm)
-        share = run.certified_accuracy(norm, radii)
-        header = [f"{norm.name} radius", *(f"{r:g}" for r in radii)]
-        blocks.append(table(header, [["certified %", *(floor_to(100 * x, 1) for x in share)]]))
+        cells = [percent(k, len(run.rows)) for k in run.certified(norm, radii)]
+        blocks.append(table([f"{norm.name} radius", *map(number, radii)], [["certified %", *cells]]))
     return "\n" + "\n\n".join(blocks)
 
 
@@ -148,15 +148,7 @@ def radius_grid(runs: Sequence[RunFolder], norm: Norm) -> NDArray[np.float64]:
     return np.array([float(f"{i * step:.12g}") for i in range(int(top / step) + 1)])
 
 
-def export(
-    run: RunFolder,
-    norm: Norm,
-    path: Path,
-    kind: str,
-    *,
-    alpha: float | None = None,
-    theorem: str | None = None,
-) -> None:
+def export(run: RunFolder, norm: Norm, path: Path, kind: str) -> None:
     """One row per image: idx, label, predict, radius, correct, time, as tools around randomized smoothing read it.
 
     tsv keeps their header and rounds radii down to 6 significant digits; csv and parquet have full precision
@@ -165,19 +157,17 @@ def export(
     from smoothing.cli import floor_significant
     from smoothing.runs import read_times
 
-    certificate = run.certificate(norm, alpha=alpha, theorem=theorem)
+    certificate, predictions = run.certificate(norm), run.predictions().tolist()
     times = read_times(run.path)
     records: list[dict[str, Any]] = []
     for i, row in enumerate(run.rows):
-        chosen = int(np.argmax(row.votes0))
-        predict = chosen if certificate.rho[i] > 0.5 else -1
         records.append(
             {
                 "idx": row.index,
                 "label": row.label,
-                "predict": predict,
+                "predict": predictions[i],
                 "radius": float(certificate.radius[i]),
-                "correct": int(predict == row.label),
+                "correct": int(predictions[i] == row.label),
                 "time": times.get(row.index, 0.0),
                 "rho": float(certificate.rho[i]),
                 "theorem": str(certificate.theorem[i]),

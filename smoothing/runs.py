@@ -8,7 +8,6 @@ was never interrupted (times, which never repeat, stand in ``times.jsonl``).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,9 +25,12 @@ from numpy.typing import NDArray
 from geometry.errors import InputError
 from geometry.norms import Norm
 from smoothing.certificate import Certificate
-from smoothing.confidence import ABSTAIN, clopper_pearson_lower
+from smoothing.confidence import ABSTAIN, check_alpha, clopper_pearson_lower
+from smoothing.files import cut_torn_line, jsonable, locked, whole_lines, write_json
 from smoothing.noises import Noise, parse_noise
 from smoothing.theorems import certify_radius
+
+CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,48 @@ class Row:
     prediction: int
     """The class chosen by votes0 if its probability is certified above 1/2, else ABSTAIN (-1)."""
 
+    @property
+    def chosen(self) -> int:
+        """The class that the selection samples chose."""
+        return int(np.argmax(self.votes0))
+
+    def fits(self, settings: dict[str, Any]) -> bool:
+        """Whether this is a row that a run of these settings can have written."""
+        numbers = [self.index, self.label, self.n0, self.n, self.seed, self.invalid, self.prediction]
+        counts = [self.votes0, self.votes]
+        classes = len(settings["classes"])
+        return (
+            all(type(v) is int for v in numbers)
+            and all(isinstance(c, list) and len(c) == classes for c in counts)
+            and all(type(v) is int and v >= 0 for c in counts for v in c)
+            and sum(self.votes0) + sum(self.votes) + self.invalid == self.n0 + self.n
+            and sum(self.votes) <= self.n
+            and all(getattr(self, key) == settings[key] for key in ("n0", "n", "alpha", "seed"))
+        )
+
 
 class RunFolder:
-    """A run on disk. Open it with ``RunFolder.create`` (new or to be resumed) or ``RunFolder.read``."""
+    """A run on disk. Open it with ``RunFolder.create`` (new or to be resumed) or ``RunFolder.read``.
 
-    def __init__(self, path: Path, config: dict[str, Any], rows: list[Row]) -> None:
+    ``alpha`` and ``theorem`` are what its certificates are derived with: the run's own failure probability and the
+    best theorem, unless ``read`` was told otherwise.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: dict[str, Any],
+        rows: list[Row],
+        *,
+        alpha: float | None = None,
+        theorem: str | None = None,
+    ) -> None:
         self.path = path
         self.config = config
         self.rows = rows
+        self.alpha: float = config["settings"]["alpha"] if alpha is None else alpha
+        self.theorem = theorem
+        check_alpha(self.alpha)
 
     @classmethod
     def create(cls, path: Path, settings: dict[str, Any], facts: dict[str, Any]) -> RunFolder:
@@ -65,43 +102,53 @@ class RunFolder:
         ``settings`` determine the rows: a folder of other settings is refused, naming what differs. ``facts``
         (versions, device name) are recorded and not compared.
         """
-        settings = json.loads(json.dumps(settings))
-        config_path = path / "config.json"
-        if not config_path.exists():
-            if path.exists() and not path.is_dir():
-                raise InputError(f"run folder {path} is a file; give another --run-dir")
+        cls.check(path, settings)
+        if not (path / CONFIG).exists():
             path.mkdir(parents=True, exist_ok=True)
-            if (path / "rows.jsonl").exists():
+            write_json(path / CONFIG, {"settings": settings, "facts": facts})
+        return cls.read(path)
+
+    @classmethod
+    def check(cls, path: Path, settings: dict[str, Any]) -> None:
+        """InputError unless a run of these settings, or of the part of them that is known yet, can stand here."""
+        if path.exists() and not path.is_dir():
+            raise InputError(f"run folder {path} is a file; give another --run-dir")
+        if not (path / CONFIG).exists():
+            if (path / ROWS).exists():
                 raise InputError(f"run folder {path} has rows but no config.json; give another --run-dir")
-            write_atomic(config_path, json.dumps({"settings": settings, "facts": facts}, indent=2) + "\n")
-        run = cls.read(path)
-        old = run.config["settings"]
-        different = sorted(k for k in settings.keys() | old.keys() if settings.get(k) != old.get(k))
+            return
+        old = cls.read(path).settings
+        settings = json.loads(json.dumps(jsonable(settings)))
+        different = sorted(k for k in settings if settings[k] != old.get(k))
         if different:
-            listed = ", ".join(f"{k} was {old.get(k)!r} and is {settings.get(k)!r}" for k in different)
+            listed = ", ".join(f"{k} was {old.get(k)!r} and is {settings[k]!r}" for k in different)
             raise InputError(
                 f"run folder {path} holds a run of other settings ({listed}); give another --run-dir"
             )
-        return run
 
     @classmethod
-    def read(cls, path: Path) -> RunFolder:
-        """The run at ``path``, complete or not. InputError for what is no run or is damaged before its last line."""
-        config_path = path / "config.json"
+    def read(cls, path: Path, *, alpha: float | None = None, theorem: str | None = None) -> RunFolder:
+        """The run at ``path``, complete or not. InputError for what is no run or is damaged before its end."""
         try:
-            config = json.loads(config_path.read_text())
-            config["settings"]["noise"]
+            config = json.loads((path / CONFIG).read_bytes())
+            settings = config["settings"]
+            parse_noise(settings["noise"], dim=settings["dim"], scale=settings["scale"])
+            missing = {"alpha", "classes", "dataset", "model", "n", "n0", "seed"} - settings.keys()
         except FileNotFoundError:
-            raise InputError(f"{path} is no run folder: it has no config.json") from None
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise InputError(f"{config_path} is not the configuration of a run") from None
-        return cls(path, config, list(_read_rows(path / "rows.jsonl")))
+            raise InputError(
+                f"{path} is no run folder: it has no config.json (missing or mistyped?)"
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise InputError(f"{path / CONFIG} is not the configuration of a run") from None
+        if missing:
+            raise InputError(f"{path / CONFIG} is not the configuration of a run: it has no {min(missing)}")
+        return cls(path, config, list(_read_rows(path / ROWS, settings)), alpha=alpha, theorem=theorem)
 
     @property
     def settings(self) -> dict[str, Any]:
         return self.config["settings"]
 
-    @property
+    @cached_property
     def noise(self) -> Noise:
         """The noise of the run, at its exact scale."""
         return parse_noise(self.settings["noise"], dim=self.settings["dim"], scale=self.settings["scale"])
@@ -109,16 +156,12 @@ class RunFolder:
     @contextmanager
     def writing(self) -> Iterator[RowWriter]:
         """Append rows; a second writer on the same folder is refused."""
-        with (self.path / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"another process is writing run folder {self.path}; wait for it") from None
-            rows_path = self.path / "rows.jsonl"
+        with locked(self.path, wait=False):
             # Rows may have come since the folder was read; what is torn is cut off before anything is added.
-            self.rows = list(_read_rows(rows_path))
-            _cut_torn_line(rows_path)
-            with rows_path.open("a") as rows, (self.path / "times.jsonl").open("a") as times:
+            self.rows = list(_read_rows(self.path / ROWS, self.settings))
+            for name in (ROWS, TIMES):
+                cut_torn_line(self.path / name)
+            with (self.path / ROWS).open("a") as rows, (self.path / TIMES).open("a") as times:
                 yield RowWriter(self, rows, times)
 
     # -- what the votes say -------------------------------------------------------------------------------
@@ -127,34 +170,34 @@ class RunFolder:
         """The true classes, in the order of the rows."""
         return np.array([row.label for row in self.rows], dtype=np.int64)
 
-    def predictions(self) -> NDArray[np.int64]:
-        """The classes that the smoothed classifier returned, ABSTAIN (-1) among them."""
-        return np.array([row.prediction for row in self.rows], dtype=np.int64)
-
-    def certificate(
-        self, norm: Norm, *, alpha: float | None = None, theorem: str | None = None
-    ) -> Certificate:
-        """The certificates of all rows, derived from the votes; ``alpha`` may differ from the run's."""
-        alpha = self.settings["alpha"] if alpha is None else alpha
-        chosen = [int(np.argmax(row.votes0)) for row in self.rows]
-        k = np.array([row.votes[c] for row, c in zip(self.rows, chosen, strict=True)], dtype=np.int64)
+    def rho(self) -> NDArray[np.float64]:
+        """The lower confidence bound on the chosen class's probability, per row."""
+        k = np.array([row.votes[row.chosen] for row in self.rows], dtype=np.int64)
         n = np.array([row.n for row in self.rows], dtype=np.int64)
-        rho = clopper_pearson_lower(k, n, alpha)
-        return certify_radius(self.noise, norm, rho, theorem=theorem)
+        return clopper_pearson_lower(k, n, self.alpha)
 
-    def certified_accuracy(
-        self,
-        norm: Norm,
-        radii: NDArray[np.float64],
-        *,
-        alpha: float | None = None,
-        theorem: str | None = None,
-    ) -> NDArray[np.float64]:
+    def predictions(self) -> NDArray[np.int64]:
+        """The classes that the smoothed classifier returns, ABSTAIN (-1) among them."""
+        return np.where(
+            self.rho() > 0.5, np.array([row.chosen for row in self.rows], dtype=np.int64), ABSTAIN
+        )
+
+    def correct(self) -> NDArray[np.bool_]:
+        """Which images are predicted correctly."""
+        return self.predictions() == self.labels()
+
+    def certificate(self, norm: Norm) -> Certificate:
+        """The certificates of all rows, derived from the votes."""
+        return certify_radius(self.noise, norm, self.rho(), theorem=self.theorem)
+
+    def certified(self, norm: Norm, radii: NDArray[np.float64]) -> NDArray[np.int64]:
+        """How many images are predicted correctly with a radius of at least each of ``radii``."""
+        radius = self.certificate(norm).radius
+        return (self.correct()[:, None] & (radius[:, None] >= radii)).sum(axis=0)
+
+    def certified_accuracy(self, norm: Norm, radii: NDArray[np.float64]) -> NDArray[np.float64]:
         """The share of images predicted correctly with a radius of at least each of ``radii``."""
-        certificate = self.certificate(norm, alpha=alpha, theorem=theorem)
-        chosen = np.array([int(np.argmax(row.votes0)) for row in self.rows])
-        correct = (chosen == self.labels()) & (certificate.rho > 0.5)
-        return (correct[:, None] & (certificate.radius[:, None] >= radii)).mean(axis=0)
+        return self.certified(norm, radii) / len(self.rows)
 
 
 class RowWriter:
@@ -165,10 +208,8 @@ class RowWriter:
 
     def append(self, row: Row, seconds: float) -> None:
         """Write one row and its time."""
-        for stream, record in (
-            (self._times, {"index": row.index, "seconds": seconds}),
-            (self._rows, asdict(row)),
-        ):
+        timing = {"index": row.index, "seconds": seconds}
+        for stream, record in ((self._times, timing), (self._rows, asdict(row))):
             stream.write(json.dumps(record, separators=(",", ":")) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -196,24 +237,13 @@ def make_row(index: int, label: int, *, votes0: Any, votes: Any, alpha: float, s
 def read_times(path: Path) -> dict[int, float]:
     """Seconds per image index, as far as they were recorded."""
     times = {}
-    if (path / "times.jsonl").exists():
-        for line in (path / "times.jsonl").read_text().splitlines():
-            try:
-                record = json.loads(line)
-                times[int(record["index"])] = float(record["seconds"])
-            except (ValueError, KeyError, TypeError):
-                continue  # a torn line; times are informative only
+    for line in whole_lines(path / TIMES):
+        try:
+            record = json.loads(line)
+            times[int(record["index"])] = float(record["seconds"])
+        except (ValueError, KeyError, TypeError):
+            continue  # times are informative only
     return times
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """The whole file or none of it: write beside, fsync, rename."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
 
 
 def environment() -> dict[str, Any]:
@@ -221,15 +251,12 @@ def environment() -> dict[str, Any]:
     import scipy
     import torch
 
-    here = Path(__file__).parent
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        revision = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=5,
-        ).stdout.strip()
+        answer = subprocess.run(
+            describe, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5
+        )
+        revision = answer.stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         revision = ""
     return {
@@ -242,24 +269,15 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _read_rows(path: Path) -> Iterator[Row]:
-    if not path.exists():
-        return
-    lines = path.read_text(errors="replace").splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        if not line.endswith("\n"):
-            return  # torn by a crash: redone on resume
+def _read_rows(path: Path, settings: dict[str, Any]) -> Iterator[Row]:
+    seen: set[int] = set()
+    for number, line in enumerate(whole_lines(path), start=1):
         try:
-            yield Row(**json.loads(line))
-        except (json.JSONDecodeError, TypeError):
-            raise InputError(f"{path}, line {number}: not a row of a run; the file is damaged") from None
-
-
-def _cut_torn_line(path: Path) -> None:
-    if path.exists():
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            with path.open("r+b") as stream:
-                stream.truncate(whole)
-                os.fsync(stream.fileno())
+            row = Row(**json.loads(line))
+            sound = row.fits(settings) and row.index not in seen
+        except (ValueError, TypeError):
+            sound = False
+        if not sound:
+            raise InputError(f"{path}, line {number}: not a row of this run; the file is damaged")
+        seen.add(row.index)
+        yield row

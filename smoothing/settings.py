@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geometry.errors import InputError
-from smoothing.cli import natural, positive_float, positive_int
+from smoothing.cli import natural, nonnegative_float, positive_float, positive_int
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +40,8 @@ def add_problem_options(p: ArgumentParser) -> None:
     size.add_argument("--scale", type=positive_float, help="lambda of the density instead of sigma")
     p.add_argument(
         "--model",
-        help="small-cnn, mlp, wide-resnet-40-2, resnet50, …, timm:NAME, or your own PACKAGE.MODULE:FACTORY "
-        "(default: by the size of the images)",
+        help="small-cnn, mlp, wide-resnet-40-2, resnet50, cifar-resnet110, timm:NAME, or your own "
+        "PACKAGE.MODULE:FACTORY (default: by the size of the images)",
     )
     p.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     p.add_argument("--seed", type=natural, default=0)
@@ -55,7 +55,7 @@ def add_training_options(p: ArgumentParser) -> None:
     )
     p.add_argument("--train-batch", type=positive_int, default=128)
     p.add_argument("--lr", type=positive_float, default=0.1)
-    p.add_argument("--weight-decay", type=float, default=1e-4)
+    p.add_argument("--weight-decay", type=nonnegative_float, default=1e-4)
     p.add_argument("--stability-weight", type=positive_float, default=6.0)
 
 

@@ -40,7 +40,8 @@ def log_gamma_ratio(x: ArrayLike, a: ArrayLike) -> Array:
 
 def stirling_tail(x: Array) -> Array:
     """log Γ(x) - [(x - 1/2) log x - x + log(2π)/2] for x ≥ 15."""
-    square = 1 / (x * x)
+    with np.errstate(over="ignore"):
+        square = 1 / (x * x)
     total = np.zeros_like(x)
     for coefficient in reversed(_STIRLING):
         total = total * square + coefficient

@@ -84,8 +84,8 @@ def train_cached(
     torch.manual_seed(recipe.seed)  # the initial weights
     model = build_model(name, image_shape=data.shape, num_classes=data.num_classes, dataset=kind(data))
     if finished(folder, recipe):
-        print(f"model: {folder / WEIGHTS} (trained before)", file=sys.stderr)
         log = train(model, data, noise, recipe, folder, device=device, identity=identity)
+        print(f"model: {folder / WEIGHTS} (trained before)", file=sys.stderr)
         return folder, model.eval(), log
     steps = -(-len(data) // recipe.batch)
     with tqdm(total=recipe.epochs * steps, desc=f"training {name}", unit="step", file=sys.stderr) as bar:

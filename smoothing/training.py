@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from geometry.errors import InputError
+from smoothing.files import locked, write_atomic, write_json
 from smoothing.noises import Noise
-from smoothing.runs import write_atomic
 
 if TYPE_CHECKING:
     from smoothing.data import Dataset
@@ -103,6 +102,21 @@ def train(
     """
     identity = json.loads(json.dumps({**identity, "recipe": asdict(recipe)}))
     folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, wait=True):  # another process may be training the same; then its result is ours
+        return _train(model, data, noise, recipe, folder, device, identity, on_step, keep_every)
+
+
+def _train(
+    model: nn.Module,
+    data: Dataset,
+    noise: Noise,
+    recipe: Recipe,
+    folder: Path,
+    device: torch.device,
+    identity: dict[str, Any],
+    on_step: Callable[[int, int, float], object] | None,
+    keep_every: int,
+) -> list[dict[str, float]]:
     model.to(device)
     optimizer = torch.optim.SGD(
         model.parameters(),
@@ -154,10 +168,7 @@ def train(
 
 def finished(folder: Path, recipe: Recipe) -> bool:
     """Whether the folder holds a training that ran to its last epoch."""
-    try:
-        return len(json.loads((folder / STATE).read_text())["log"]) >= recipe.epochs
-    except (OSError, ValueError, KeyError):
-        return False
+    return (folder / STATE).exists() and len(_read_state(folder)["log"]) >= recipe.epochs
 
 
 def _save(
@@ -167,30 +178,26 @@ def _save(
     identity: dict[str, Any],
     log: list[dict[str, float]],
 ) -> None:
-    """Weights and momentum of this epoch under names of their own, then the JSON that points at them.
+    """The files of this epoch under names of their own, the log, and last the JSON that puts them in force.
 
-    The JSON is what counts: a crash before it leaves the last epoch's files in force.
+    The JSON is what counts: a crash before it leaves the last epoch's files in force, and the epoch is repeated
+    to the same bytes.
     """
-    epoch = len(log)
-    weights, momentum = _names(epoch)
+    last = len(log) >= identity["recipe"]["epochs"]
+    weights, momentum = (WEIGHTS, "") if last else _names(len(log))
     _write_tensors(model.state_dict(), folder / weights)
-    _write_tensors(
-        {
-            name: optimizer.state[p]["momentum_buffer"]
-            for name, p in model.named_parameters()
-            if optimizer.state[p].get("momentum_buffer") is not None
-        },
-        folder / momentum,
-    )
-    write_atomic(
-        folder / STATE, json.dumps({"identity": identity, "epoch": epoch, "log": log}, indent=2) + "\n"
-    )
+    if not last:
+        buffers = {n: optimizer.state[p].get("momentum_buffer") for n, p in model.named_parameters()}
+        _write_tensors({n: b for n, b in buffers.items() if b is not None}, folder / momentum)
     write_atomic(folder / LOG, "".join(json.dumps(entry) + "\n" for entry in log))
-    if epoch >= identity["recipe"]["epochs"]:
-        (folder / weights).replace(folder / WEIGHTS)
-        weights = momentum = ""
-    for old in [*folder.glob("epoch-*.weights.safetensors"), *folder.glob("epoch-*.momentum.safetensors")]:
-        if old.name not in (weights, momentum):
+    write_json(folder / STATE, {"identity": identity, "epoch": len(log), "log": log})
+    _sweep(folder, weights, momentum)
+
+
+def _sweep(folder: Path, *keep: str) -> None:
+    """Remove the files of other epochs, and what a crash left half written."""
+    for old in [*folder.glob("epoch-*.safetensors"), *folder.glob("*.part")]:
+        if old.name not in keep:
             old.unlink()
 
 
@@ -201,13 +208,7 @@ def _names(epoch: int) -> tuple[str, str]:
 def _write_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     from safetensors.torch import save
 
-    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    write_atomic(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
 def _resume(
@@ -217,19 +218,17 @@ def _resume(
     from safetensors.torch import load_file
 
     if not (folder / STATE).exists():
+        _sweep(folder)
         return []
-    try:
-        state = json.loads((folder / STATE).read_text())
-        old, log = state["identity"], state["log"]
-    except (ValueError, KeyError):
-        raise InputError(f"{folder / STATE} is damaged; remove the folder to train again") from None
+    state = _read_state(folder)
+    old, log = state["identity"], state["log"]
     if old != identity:
-        different = sorted(k for k in old.keys() | identity.keys() if old.get(k) != identity.get(k))
-        listed = ", ".join(f"{k} was {old.get(k)!r} and is {identity.get(k)!r}" for k in different)
+        pairs = [(k, old.get(k), identity.get(k)) for k in sorted(old.keys() | identity.keys())]
+        listed = ", ".join(f"{k} was {was!r} and is {now!r}" for k, was, now in pairs if was != now)
         raise InputError(f"{folder} holds a training with other settings ({listed}); give another folder")
     weights, momentum = _names(len(log))
     done = len(log) >= identity["recipe"]["epochs"]
-    path = folder / (WEIGHTS if done and (folder / WEIGHTS).exists() else weights)
+    path = folder / (WEIGHTS if done else weights)
     try:
         model.load_state_dict(load_file(path))
         buffers = {} if done else load_file(folder / momentum)
@@ -240,4 +239,15 @@ def _resume(
     for name, parameter in model.named_parameters():
         if name in buffers:
             optimizer.state[parameter]["momentum_buffer"] = buffers[name].to(parameter.device)
+    _sweep(folder, *(() if done else (weights, momentum)))
     return log
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    try:
+        state = json.loads((folder / STATE).read_bytes())
+        if isinstance(state["identity"], dict) and isinstance(state["log"], list):
+            return state
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise InputError(f"{folder / STATE} is damaged; remove the folder to train again")

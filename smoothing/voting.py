@@ -137,11 +137,26 @@ class Voter:
                 noisy = self.noise.sample(size, generator=generator, out=self._buffer[:size]).add_(flat)
                 rows = min(size, n - start)
                 for chunk in noisy[:rows].split(self.batch or size):
-                    counts += self._tally(self.model(chunk.view(-1, *x.shape)))
+                    counts += self._tally(self._logits(chunk.view(-1, *x.shape)))
                 if progress is not None:
                     progress(rows)
         total = counts.cpu().numpy()
         return Votes(total[:-1], int(total[-1]), n)
+
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        try:
+            logits = self.model(x)
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(
+                f"the model failed on {len(x)} images of shape {tuple(x.shape[1:])}: {reason} "
+                "(a smaller batch needs less memory)"
+            ) from error
+        if tuple(logits.shape) != (len(x), self.num_classes):
+            raise InputError(
+                f"the model must return logits of shape ({len(x)}, {self.num_classes}), got {tuple(logits.shape)}"
+            )
+        return logits
 
     def _tally(self, logits: torch.Tensor) -> torch.Tensor:
         top, winner = logits.max(dim=1)

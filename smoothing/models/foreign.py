@@ -93,7 +93,9 @@ def _welcome(factory: Any, *, num_classes: int, image_shape: tuple[int, ...]) ->
         for name, parameter in parameters.items()
         if parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     }
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+    # A module class without a constructor of its own shows nn.Module's **kwargs and takes none.
+    own = getattr(factory, "__init__", None) is not nn.Module.__init__
+    if own and any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         by_name.add("num_classes")
     offered = {"num_classes": num_classes, "image_shape": image_shape}
     return {name: value for name, value in offered.items() if name in by_name}

@@ -493,7 +493,7 @@ def made(folder: Path, right: Sequence[int], n: int = 1000, wrong: int = 0) -> P
     """A run folder made by hand: Gaussian noise in four dimensions, votes for the right class as given."""
     settings = {
         "model": "none", "dataset": "none", "noise": "gaussian", "dim": 4, "scale": 1.0, "n0": 10, "n": n,
-        "alpha": 0.001, "seed": 0,
+        "alpha": 0.001, "seed": 0, "classes": ["0", "1"],
     }  # fmt: skip
     run = RunFolder.create(folder, settings, {})
     with patch("os.fsync"), run.writing() as writer:
@@ -552,16 +552,16 @@ def test_another_alpha(work: Path) -> None:
 
 def test_another_alpha_in_the_figure(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = made(work / "figure", [990, 540])
-    asked: list[float | None] = []
+    seen: list[float] = []
     original = RunFolder.certificate
 
-    def spy(self: RunFolder, norm: Any, *, alpha: float | None = None, theorem: str | None = None) -> Any:
-        asked.append(alpha)
-        return original(self, norm, alpha=alpha, theorem=theorem)
+    def spy(self: RunFolder, norm: Any) -> Any:
+        seen.append(self.alpha)
+        return original(self, norm)
 
     monkeypatch.setattr(RunFolder, "certificate", spy)
     done("report", folder, "--norm", "l2", "--alpha", 0.05, "--figure", work / "a.png")
-    assert asked and set(asked) == {0.05}
+    assert seen and set(seen) == {0.05}
 
 
 def test_a_run_that_abstains_everywhere(here: Path) -> None:

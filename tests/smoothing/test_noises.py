@@ -332,7 +332,7 @@ def test_a_part_of_a_larger_buffer_is_filled_and_no_more(name):
 )
 @pytest.mark.parametrize("name", ["gaussian", "exp-linf"])
 def test_a_wrong_buffer_is_refused(name, out):
-    with pytest.raises(InputError, match="contiguous with shape"):
+    with pytest.raises(InputError, match="contiguous floats with shape"):
         make(name, {}, 5).sample(out=out)
 
 
