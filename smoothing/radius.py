@@ -99,7 +99,7 @@ def _list(args: argparse.Namespace) -> None:
 
         raise InputError(f"unknown noise {family!r}; known: {', '.join(sorted(FAMILIES))}")
     found = [t for t in theorems() if family is None or family in t.noises or EVERY_NOISE in t.noises]
-    found.sort(key=lambda t: (t.noises, [n.__name__ for n in t.norms], t.method.preference))
+    found.sort(key=lambda t: (EVERY_NOISE in t.noises, t.noises, len(t.norms), t.method.preference))
     if args.json:
         keys = ("name", "noises", "method", "tight", "sound", "citation", "condition")
         emit_json(
