@@ -11,7 +11,7 @@ from scipy import special as sp
 
 from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
-from smoothing.profiles.split import best_split
+from smoothing.profiles.split import NEGLIGIBLE, best_split
 from smoothing.special import log_gamma_ratio
 
 if TYPE_CHECKING:
@@ -108,7 +108,15 @@ class Exponential(Profile):
             return self._partial(self._power_quantile(w), upper=True)
         if self.k <= 1:  # ψ' decreases: the inside
             return self._partial(self._power_quantile(-w), upper=False)
-        # ψ' falls, then rises: an inner ball of mass s and an outside of mass q - s, with equal scores.
+        # ψ' falls up to r^k = j / (k(k-1)), then rises. Where one of the two sides carries next to nothing, all of
+        # it may be added to the best set of the other side: an upper bound on T, which is the sound direction.
+        turn = np.asarray(self.j / (self.k * (self.k - 1)))
+        inside, outside = self._partial(turn, upper=False), self._partial(turn, upper=True)
+        if inside < NEGLIGIBLE * outside:
+            return self._partial(self._power_quantile(w), upper=True) + inside
+        if outside < NEGLIGIBLE * inside:
+            return self._partial(self._power_quantile(-w), upper=False) + outside
+        # Otherwise an inner ball of mass s and an outside of mass q - s, with equal scores on their faces.
         return best_split(self._split_gain, self._split_value, w, sp.ndtr(-w))
 
     def _faces(self, s: Array, w: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from smoothing.incomplete_beta import SMALL, beta_quantile, beta_tails, log_odds
 from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
 from smoothing.profiles.exponential import log_gamma_draw
-from smoothing.profiles.split import best_split
+from smoothing.profiles.split import NEGLIGIBLE, best_split
 from smoothing.special import gauss_legendre, log_gamma_ratio
 
 if TYPE_CHECKING:
@@ -126,7 +126,15 @@ class Power(Profile):
     def upper_score(self, w: Array) -> Array:
         if self.k <= 1:  # ψ' decreases: the inside of a ball
             return self._partial(sp.ndtr(-w), sp.ndtr(w), inside=True)
-        # ψ' rises, then falls: the best set is a shell, with equal scores on its faces. Of the rest of the mass,
+        # ψ' rises up to r^k = k - 1, then falls. As in the exponential profile, a side that carries next to nothing
+        # is added whole to the best set of the other one.
+        near, far = (np.asarray(mass) for mass in self._masses_at_peak)
+        inside, outside = self._partial(near, far, inside=True), self._partial(far, near, inside=False)
+        if outside < NEGLIGIBLE * inside:
+            return self._partial(sp.ndtr(-w), sp.ndtr(w), inside=False) + outside
+        if inside < NEGLIGIBLE * outside:
+            return self._partial(sp.ndtr(-w), sp.ndtr(w), inside=True) + inside
+        # Otherwise the best set is a shell, with equal scores on its faces. Of the rest of the mass,
         # 1 - q, the share on the side of the peak that holds less is what is searched for, so that it stays exact.
         value = best_split(self._shell_gain, self._shell_value, w, sp.ndtr(w))
         # A vanishing shell sits at the peak; against the mass m beside it, T = q ψ'_max (1 - O(q/m)²).

@@ -9,6 +9,9 @@ from scipy.optimize import elementwise
 
 from smoothing.profiles.base import Array
 
+# Relative to T(1); T is wanted at masses down to 1e-17, to 16 digits.
+NEGLIGIBLE = 1e-34
+
 Function = Callable[[Array, Array], Array]
 
 
