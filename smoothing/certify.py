@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothing.cli import Parser, emit_json, natural, positive_int, probability, run
+from smoothing.cli import Parser, emit_json, natural, positive_int, probability, progress, run
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
@@ -180,7 +180,6 @@ def vote(
 ) -> Voted:
     """Count the votes that the run folder does not hold yet, row by row."""
     import torch
-    from tqdm import tqdm
 
     from smoothing.runs import RunFolder, environment, make_row
     from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
@@ -204,9 +203,7 @@ def vote(
         todo = [i for i in indices if i not in done]
         if done and todo:
             print(f"resuming {path}: {len(done)} of {len(indices)} images are there", file=sys.stderr)
-        with tqdm(
-            total=len(indices), initial=len(done), desc="certifying", unit="image", file=sys.stderr
-        ) as bar:
+        with progress(len(indices), "certifying", "image", done=len(done)) as bar:
             for i in todo:
                 begun = time.perf_counter()
                 x = torch.from_numpy(test.images([i])[0])

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothing.cli import Parser, emit_json, run
+from smoothing.cli import Parser, emit_json, progress, run
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
@@ -72,7 +72,6 @@ def train_cached(
 ) -> tuple[Path, nn.Module, list[dict[str, float]]]:
     """(folder, model in eval mode, log): trained now, or resumed, or read where it was trained before."""
     import torch
-    from tqdm import tqdm
 
     from smoothing.models import build_model
     from smoothing.training import WEIGHTS, finished, train
@@ -88,7 +87,7 @@ def train_cached(
         print(f"model: {folder / WEIGHTS} (trained before)", file=sys.stderr)
         return folder, model.eval(), log
     steps = -(-len(data) // recipe.batch)
-    with tqdm(total=recipe.epochs * steps, desc=f"training {name}", unit="step", file=sys.stderr) as bar:
+    with progress(recipe.epochs * steps, f"training {name}", "step") as bar:
 
         def on_step(epoch: int, step: int, loss: float) -> None:
             bar.update(epoch * steps + step + 1 - bar.n)
