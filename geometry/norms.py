@@ -144,6 +144,11 @@ def lp(p: float) -> Norm:
     return {1.0: L1(), 2.0: L2(), math.inf: Linf()}.get(p) or Lp(p)
 
 
+def shrinkage(source: Norm, target: Norm, dim: int) -> float:
+    """The largest c such that the target's ball of radius c lies in the source's unit ball: d^min(0, 1/q - 1/p)."""
+    return dim ** min(0.0, 1 / target.exponent - 1 / source.exponent)
+
+
 def parse_norm(text: str | Norm) -> Norm:
     """The norm that a user means by ``l1``, ``l2``, ``linf`` or ``lp:p=3``; a Norm passes through."""
     if isinstance(text, Norm):

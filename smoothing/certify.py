@@ -121,6 +121,13 @@ def bring_model(
             f"the splits of {args.dataset} differ: images {train.shape} and {test.shape}, "
             f"{train.num_classes} and {test.num_classes} classes"
         )
+    if (
+        len(train) == len(test)
+        and (train.images([0, len(test) - 1]) == test.images([0, len(test) - 1])).all()
+    ):
+        print(
+            f"warning: {args.dataset} has one split: training and certifying the same images", file=sys.stderr
+        )
     from smoothing.training import WEIGHTS
 
     folder, model, _ = train_cached(name, train, noise, make_recipe(args, train), device)

@@ -42,6 +42,9 @@ class SmoothedClassifier:
 
     One image has an odd number of axes, (channels, height, width) or (features,), a batch one more; for other
     layouts give ``input_shape``, the shape of one image.
+
+    The noise of an image depends on (seed, its number) alone. Images are numbered from ``first`` on in the order
+    of the batch: give the batches of a test set their own numbers, so that they do not share their noise.
     """
 
     def __init__(
@@ -60,7 +63,13 @@ class SmoothedClassifier:
         self.voter = Voter(model, noise, num_classes, batch=batch)
 
     def predict(
-        self, x: torch.Tensor | np.ndarray, n: int = 1000, alpha: float = 0.001, seed: int = 0
+        self,
+        x: torch.Tensor | np.ndarray,
+        n: int = 1000,
+        alpha: float = 0.001,
+        seed: int = 0,
+        *,
+        first: int = 0,
     ) -> np.ndarray:
         """The top class of g, or ABSTAIN (-1), wrong with probability at most α per image.
 
@@ -71,7 +80,7 @@ class SmoothedClassifier:
         images, single = self._images(x)
         classes = np.full(len(images), ABSTAIN, dtype=np.int64)
         for i, image in enumerate(images):
-            votes = self.voter.count(image, _positive("n", n), seed=seed, image=i, stage=PREDICTION)
+            votes = self.voter.count(image, _positive("n", n), seed=seed, image=first + i, stage=PREDICTION)
             order = np.argsort(-votes.counts, kind="stable")
             rival = (
                 votes.counts[order[1:2]].sum() + votes.invalid
@@ -88,6 +97,8 @@ class SmoothedClassifier:
         n: int = 100_000,
         alpha: float = 0.001,
         seed: int = 0,
+        *,
+        first: int = 0,
     ) -> Certified:
         """Prediction and certified radius, valid with probability 1 - α per image (Cohen et al. 2019, Certify).
 
@@ -101,9 +112,11 @@ class SmoothedClassifier:
         counts = np.empty((len(images), self.num_classes), dtype=np.int64)
         certify_radius(self.noise, norm, 0.75)  # a pair without a theorem fails before the work, not after
         for i, image in enumerate(images):
-            first = self.voter.count(image, _positive("n0", n0), seed=seed, image=i, stage=SELECTION)
-            votes = self.voter.count(image, _positive("n", n), seed=seed, image=i, stage=ESTIMATION)
-            classes[i], counts[i] = first.counts.argmax(), votes.counts
+            selection = self.voter.count(
+                image, _positive("n0", n0), seed=seed, image=first + i, stage=SELECTION
+            )
+            votes = self.voter.count(image, _positive("n", n), seed=seed, image=first + i, stage=ESTIMATION)
+            classes[i], counts[i] = selection.counts.argmax(), votes.counts
         rho = clopper_pearson_lower(counts[np.arange(len(images)), classes], n, alpha)
         if single:
             classes, counts, rho = classes[0], counts[0], rho[0]

@@ -28,7 +28,9 @@ def clopper_pearson_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> NDArray[n
     if not ((k >= 0) & (k <= n) & (n >= 1)).all():
         raise InputError("Clopper-Pearson needs 0 <= k <= n and n >= 1")
     with np.errstate(invalid="ignore"):
-        bound = np.where(k > 0, sp.betaincinv(np.maximum(k, 1), n - k + 1, alpha), 0.0)
+        # SciPy's inverse misses the tail α by up to 1e-13 of it at n = 64 and 2e-10 at n = 100 000: aim lower.
+        aim = alpha * (1 - 1e-12 - 1e-14 * n)
+        bound = np.where(k > 0, sp.betaincinv(np.maximum(k, 1), n - k + 1, aim), 0.0)
     return bound * (1 - 4 * np.finfo(float).eps)
 
 

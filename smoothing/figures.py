@@ -104,8 +104,8 @@ def draw_envelope(ax: Axes, runs: Sequence[RunFolder], norm: Norm) -> None:
     for i, (spec, members) in enumerate(families.items()):
         shares = 100 * np.stack([run.certified_accuracy(norm, radii) for run in members])
         if len(members) > 1:
-            ax.plot(radii, shares.T, color=f"C{i % 7}", alpha=0.35, linewidth=0.8)
-        ax.plot(radii, shares.max(axis=0), color=f"C{i % 7}", label=spec)
+            ax.step(radii, shares.T, where="pre", color=f"C{i % 7}", alpha=0.35, linewidth=0.8)
+        ax.step(radii, shares.max(axis=0), where="pre", color=f"C{i % 7}", label=spec)
     ax.set_xlim(0, top)
     ax.set_ylim(0, 100)
     ax.set_xlabel(f"{symbol(norm)} radius")

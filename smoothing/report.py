@@ -55,6 +55,11 @@ def main(argv: list[str] | None = None) -> None:
     for r in runs:
         if not r.rows:
             raise InputError(f"{r.path} has no rows yet: run smoothing.certify on it first")
+    unlike = [
+        r for r in runs if any(r.settings.get(k) != runs[0].settings.get(k) for k in ("data", "indices"))
+    ]
+    if unlike:
+        raise InputError(f"{unlike[0].path} is about other images than {runs[0].path}: no envelope of both")
     if args.radii is not None and not all(r >= 0 for r in args.radii):
         raise InputError(f"--radii must be at least 0, got {min(args.radii)}")
     if args.out is not None and (args.export is None or len(runs) > 1):

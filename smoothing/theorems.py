@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geometry.errors import InputError
-from geometry.norms import L1, L2, Linf, Lp, Norm
+from geometry.norms import L1, L2, Linf, Lp, Norm, parse_norm
 from smoothing.certificate import Certificate
 from smoothing.noise import Noise
 
@@ -117,13 +117,16 @@ def find_theorems(noise: Noise, norm: Norm) -> tuple[Theorem, ...]:
     return tuple(t for t in theorems() if t.sound and t.applies(noise, norm))
 
 
-def certify_radius(noise: Noise, norm: Norm, rho: ArrayLike, *, theorem: str | None = None) -> Certificate:
+def certify_radius(
+    noise: Noise, norm: Norm | str, rho: ArrayLike, *, theorem: str | None = None
+) -> Certificate:
     """The largest radius that any sound theorem gives at each ρ (or the radius of the named theorem).
 
     ``rho``: lower bounds of the top class's probability in [0, 1], any shape. At ρ ≤ 1/2 the radius is 0:
     abstention is decided here and nowhere else. InputError for ρ outside [0, 1] or NaN, for a theorem that
     does not apply, and for a pair about which the table has nothing, saying what it has.
     """
+    norm = parse_norm(norm)
     rho = np.asarray(rho, dtype=np.float64)
     if not ((rho >= 0) & (rho <= 1)).all():  # NaN fails both
         bad = rho[~((rho >= 0) & (rho <= 1))].flat[0]
@@ -156,7 +159,8 @@ def certify_radius(noise: Noise, norm: Norm, rho: ArrayLike, *, theorem: str | N
 
 def evaluate(candidate: Theorem, noise: Noise, norm: Norm, rho: Array) -> tuple[Array, Array]:
     """(radius, error) of one theorem at ρ in (1/2, 1]; the error is subtracted, the radius never negative."""
-    result = candidate.formula(noise, norm, rho)
+    with np.errstate(all="ignore"):  # what cannot be computed is found below
+        result = candidate.formula(noise, norm, rho)
     value, slack = result if isinstance(result, tuple) else (result, np.zeros_like(rho))
     value = np.asarray(value, dtype=np.float64)
     # Short of certainty no radius is infinite; what overflowed is at least the largest float.
@@ -165,9 +169,9 @@ def evaluate(candidate: Theorem, noise: Noise, norm: Norm, rho: Array) -> tuple[
         slack = np.where(np.isinf(value), 0.0, np.abs(value) * candidate.accuracy + slack)
         lower = np.maximum(value - slack, 0.0)
     if np.isnan(lower).any():
-        raise ArithmeticError(
-            f"theorem {candidate.name} gave NaN for {noise.spec} at dim={noise.dim}, {norm}, "
-            f"rho={rho[np.isnan(lower)][0]!r}: please report it"
+        raise InputError(
+            f"theorem {candidate.name} cannot be evaluated in floating point for {noise.spec} at dim={noise.dim} "
+            f"and scale={noise.scale:g}, against {norm} at rho={rho[np.isnan(lower)][0]:g}: take milder parameters"
         )
     return lower, slack
 

@@ -63,6 +63,8 @@ def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
     Torch's CPU generator uses the low 32 bits only: these are a hash of (seed, image, stage) plus the block, so
     that no two blocks of an image can ever share their noise.
     """
+    if min(seed, image) < 0:
+        raise InputError(f"seed and image number must be at least 0, got {seed} and {image}")
     high, low = np.random.SeedSequence((seed, image, stage)).generate_state(2, np.uint32)
     return (int(high) << 32) | ((int(low) + block) & 0xFFFFFFFF)
 

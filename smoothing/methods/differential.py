@@ -42,7 +42,7 @@ class ReciprocalIntegral:
 
     def __init__(self, upper: Callable[[Array], Array]) -> None:
         """``upper(w)`` is T(Φ_N(-w)), vectorised over w."""
-        self._upper = upper
+        self._upper = _concave(upper)
         self._edges, self._coefficients = self._expand()
         left, right = self._edges[:-1], self._edges[1:]
         h = self._coefficients @ legendre.legvander(_NODES, 31).T
@@ -97,6 +97,29 @@ class ReciprocalIntegral:
         with np.errstate(all="ignore"):
             integrand = sp.ndtr(-w) / self._upper(w) * _hazard(w)
         return _gauss(np.where(np.isfinite(integrand), integrand, 0.0), _EDGES[-1], right)
+
+
+def _concave(upper: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """T, with T(1) in its place from the first mass on at which it contradicts being concave and increasing.
+
+    T(q)/q can only grow as q falls. Where a computed one falls, numbers have underflowed and T may be too small,
+    which would make the radius too large: T(q) ≤ T(1) is always true, and gives up no more than what lies beyond.
+    """
+    w = np.linspace(_EDGES[0], _EDGES[-1], 673)
+    whole = upper(_EDGES[:1])[0]
+    with np.errstate(all="ignore"):
+        mean = upper(w) / sp.ndtr(-w)
+        best = np.maximum.accumulate(mean)
+    wrong = ~(mean >= best * (1 - 1e-9)) | ~np.isfinite(mean)
+    limit = (
+        w[max(wrong.argmax() - 1, 0)] if wrong.any() else np.inf
+    )  # the last place that is known to be good
+
+    def guarded(w: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.where(w < limit, upper(w), whole)
+
+    return guarded
 
 
 def _unresolved(coefficients: Array) -> Array:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.norms import L1, L2, Linf, Norm
+from geometry.norms import L1, L2, Linf, Norm, shrinkage
 from smoothing.noise import Noise
 from smoothing.theorems import EVERY_NOISE, EVERY_NORM, Method, Theorem, evaluate, theorem, theorems
 
 Array = NDArray[np.float64]
 _SOURCES: tuple[Norm, ...] = (L1(), L2(), Linf())
-
-
-def shrinkage(source: Norm, target: Norm, dim: int) -> float:
-    """The largest c such that the target ball of radius c lies in the source's unit ball: d^min(0, 1/q - 1/p)."""
-    return dim ** min(0.0, 1 / target.exponent - 1 / source.exponent)
 
 
 def direct_theorems(noise: Noise, norm: Norm) -> list[Theorem]:

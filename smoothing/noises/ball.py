@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from geometry.norms import L2, Norm
+from geometry.norms import L2, Norm, shrinkage
+from smoothing.methods.level_set import Law, LevelSet
 from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
+from smoothing.profiles import Exponential, Power, Profile
 from smoothing.special import log_odds_of_half, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
@@ -44,11 +47,10 @@ class Ball(Shaped):
 
 
 def longest(norm: Norm, dim: int) -> float:
-    """The reciprocal of the longest ℓ2 length in the unit ball: min(1, d^(1/p-1/2)).
-
-    Rotations leave the noise alone, so the longest shifts are worst: axes for p ≤ 2, diagonals for p > 2.
+    """What a radius against ℓ2 is worth against ``norm``: rotations leave the noise alone, so the longest shifts are
+    worst, the axes for p ≤ 2 and the diagonals for p > 2.
     """
-    return dim ** min(0.0, 1 / norm.exponent - 0.5)
+    return shrinkage(L2(), norm, dim)
 
 
 @theorem(
@@ -115,3 +117,82 @@ def ball_exp(noise: Ball, norm: Norm, rho: Array) -> Array:
         outer = np.log1p(x) - 0.5 * np.log(rest)  # atanh(x) = log((1+x)² / (1-x²)) / 2
     angle = np.where(x < 0.75, inner, outer)
     return noise.scale * longest(norm, noise.dim) * (noise.dim - 1) * angle
+
+
+@theorem(
+    "ball-level-set",
+    noises=("exp-l2", "pow-l2"),
+    norms=EVERY_NORM,
+    method=Method.LEVEL_SET,
+    citation="yang2020",
+    sound=False,  # the numerical error is estimated by two rules, not bounded
+    condition="d >= 2; approximate, used only when named",
+    when=lambda noise, norm: noise.dim >= 2,
+    accuracy=2e-12,
+)
+def ball_level_set(noise: Ball, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """R = λe against ℓ2, where a_e(τ) = 1/2 and a_e(-τ) = 1-ρ for one τ, a_e(t) = P(ψ(‖X-v‖) ≤ ψ(‖X‖) + t), ‖v‖ = e.
+
+    a_e(t) is the mean over r of P(C ≥ (e/r - (r/e)(exp(2δ) - 1))/2), ψ(r exp δ) = ψ(r) + t, where C is a
+    coordinate of a uniform direction: C² ~ Beta(1/2, (d-1)/2). At ρ = 1 every radius holds: the density has no zeros.
+    """
+    shift, error = _level_set(noise.profile)(rho)
+    factor = noise.scale * longest(norm, noise.dim)
+    return factor * shift, factor * error
+
+
+@lru_cache(maxsize=256)
+def _level_set(profile: Profile) -> LevelSet:
+    if isinstance(profile, Exponential):
+        return LevelSet(_exponential(profile))
+    assert isinstance(profile, Power)
+    return LevelSet(_power(profile))
+
+
+def _exponential(profile: Exponential) -> Law:
+    """ψ(r exp δ) - ψ(r) = u (exp(kδ) - 1) + jδ with u = r^k."""
+    k, j, log_mass = profile.k, profile.j, profile.log_mass
+
+    def reach(r: Array, t: Array) -> Array:
+        u = r**k
+        if j < 1e-15:  # rounding
+            delta = np.log1p(np.maximum(t / u, -1)) / k
+            return np.where(delta < np.inf, delta, np.log(t) / k - np.log(r))  # where u underflows
+        # u exp(kδ) is (j/k) ω(z), ω + log ω = z; then two Newton steps on what cancels
+        g = j / k
+        goal, shift = (t + u) / g, math.log(g) - k * np.log(r)
+        omega = sp.wrightomega(goal - shift)
+        delta = np.where(omega < 1, goal - omega, np.log(omega) + shift)
+        for _ in range(2):
+            delta = delta - (u * np.expm1(delta) + g * delta - t) / (u * np.exp(delta) + g)
+        return delta / k
+
+    return Law(
+        dim=profile.dim,
+        quantile=profile.quantile,
+        cdf=profile.cdf,
+        log_density=lambda y: (profile.dim - j) * y - np.exp(k * y) - log_mass,
+        rise=lambda r, delta: r**k * np.expm1(k * delta) + j * delta,
+        reach=reach,
+        slope=lambda r: j + k * r**k,
+        bend=lambda t: np.log(t) / k,
+    )
+
+
+def _power(profile: Power) -> Law:
+    """ψ(r exp δ) - ψ(r) = a log(1 + y (exp(kδ) - 1)) with y = r^k / (1 + r^k)."""
+    k, a, log_mass = profile.k, profile.a, profile.log_mass
+
+    def reach(r: Array, t: Array) -> Array:
+        return np.log1p(np.maximum((1 + r**-k) * np.expm1(t / a), -1)) / k
+
+    return Law(
+        dim=profile.dim,
+        quantile=profile.quantile,
+        cdf=profile.cdf,
+        log_density=lambda y: profile.dim * y - a * np.logaddexp(0.0, k * y) - log_mass,
+        rise=lambda r, delta: a * np.log1p(np.expm1(k * delta) / (1 + r**-k)),
+        reach=reach,
+        slope=lambda r: a * k / (1 + r**-k),
+        bend=lambda t: np.log(np.expm1(np.minimum(t / a, 700))) / k,
+    )

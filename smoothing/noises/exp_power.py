@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from geometry.norms import L1, Norm
+from geometry.norms import L1, L2, Norm, shrinkage
 from smoothing.methods.bose import bose_integral
 from smoothing.noise import ArrayOrTensor, Noise, check_range, random_signs_
 from smoothing.special import log_gamma_ratio, normal_quantile
@@ -110,8 +110,7 @@ def exp_power_l1_heavy(noise: ExpPower, norm: Norm, rho: Array) -> Array:
 )
 def exp_power_gaussian(noise: ExpPower, norm: Norm, rho: Array) -> Array:
     """R = (λ/√2) Φ_N⁻¹(ρ) · min(1, d^(1/p - 1/2)): at p = 2 the noise is Gaussian with σ = λ/√2."""
-    shrink = noise.dim ** min(0.0, 1 / norm.exponent - 0.5)
-    return noise.scale / math.sqrt(2) * shrink * normal_quantile(rho)
+    return noise.scale / math.sqrt(2) * shrinkage(L2(), norm, noise.dim) * normal_quantile(rho)
 
 
 def _gamma_quantile(a: float, lower: Array, upper: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.norms import Norm
+from geometry.norms import L2, Norm, shrinkage
 from smoothing.noise import ArrayOrTensor, Noise
 from smoothing.special import normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
@@ -47,5 +47,4 @@ def gaussian_radius(noise: Noise, norm: Norm, rho: NDArray[np.float64]) -> NDArr
 
     The longest vectors of the unit ℓp ball are the axes for p ≤ 2 and the diagonals for p > 2.
     """
-    shrink = noise.dim ** min(0.0, 1 / norm.exponent - 0.5)
-    return noise.sigma * shrink * normal_quantile(rho)
+    return noise.scale * shrinkage(L2(), norm, noise.dim) * normal_quantile(rho)

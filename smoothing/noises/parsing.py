@@ -68,6 +68,8 @@ def parse_noise(text: str, *, dim: int, sigma: float | None = None, scale: float
     """
     if (sigma is None) == (scale is None):
         raise InputError("the size of the noise comes from exactly one of sigma and scale")
+    if dim < 1:
+        raise InputError(f"dim must be at least 1, got {dim}")
     name, _, rest = text.partition(":")
     if name not in FAMILIES:
         raise InputError(f"unknown noise {name!r}; known: {', '.join(sorted(FAMILIES))}")

@@ -70,6 +70,11 @@ class Profile(ABC):
         return False
 
     @property
+    def score_is_resolved(self) -> bool:
+        """Whether ``upper_score`` is accurate down to masses of 1e-17: no quantile that it needs underflows."""
+        return True
+
+    @property
     def mean_score(self) -> float:
         """E ψ'(r) = (dim-1) E[1/r]."""
         raise NotImplementedError(f"{type(self).__name__} has no integrable radial score")
@@ -81,5 +86,10 @@ class Profile(ABC):
 
 @lru_cache(maxsize=256)
 def reciprocal_integral(profile: Profile) -> ReciprocalIntegral:
-    """J of the radial score, tabulated once per profile: it serves the cube and the cross-polytope alike."""
-    return ReciprocalIntegral(profile.upper_score)
+    """J of the radial score, tabulated once per profile: it serves the cube and the cross-polytope alike.
+
+    Where the best sets are not resolved in floating point, T(1) bounds T, and J is the linear (1 - q₀) / T(1).
+    """
+    if profile.score_is_resolved:
+        return ReciprocalIntegral(profile.upper_score)
+    return ReciprocalIntegral(lambda w: np.full_like(w, profile.mean_score))

@@ -27,7 +27,6 @@ class Exponential(Profile):
     prefix: ClassVar[str] = "exp"
 
     def __post_init__(self) -> None:
-
         check_range("k", self.k, 0)
         check_range("j", self.j, 0, self.dim, closed=True)
 
@@ -81,6 +80,11 @@ class Exponential(Profile):
     @property
     def score_is_bounded(self) -> bool:
         return self.j == 0 and self.k >= 1
+
+    @property
+    def score_is_resolved(self) -> bool:
+        # At shape a a mass q near the origin reaches r^k ~ q^(1/a); at j = 0 and k >= 1 only the outside matters.
+        return self.gamma_shape >= 0.1 or (self.j == 0 and self.k >= 1)
 
     @property
     def mean_score(self) -> float:

@@ -35,7 +35,6 @@ class Power(Profile):
     prefix: ClassVar[str] = "pow"
 
     def __post_init__(self) -> None:
-
         check_range("k", self.k, 0)
         check_range("a", self.a, self.dim / self.k)
 
@@ -86,6 +85,11 @@ class Power(Profile):
     @property
     def score_is_bounded(self) -> bool:
         return self.k >= 1
+
+    @property
+    def score_is_resolved(self) -> bool:
+        # The faces of a shell reach r^k ~ q^(1/α) inside and q^(-1/β) outside.
+        return self.k <= 1 or min(self.alpha, self.beta) >= 0.1
 
     @property
     def mean_score(self) -> float:
