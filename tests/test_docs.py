@@ -57,6 +57,24 @@ def test_local_links_lead_somewhere(name):
         assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}"
 
 
+def test_readme_shows_what_the_commands_print():
+    """The pasted output has the shape of today's: the same lines, whatever the numbers."""
+    shown = blocks("README.md", "")
+    assert "@@" not in (ROOT / "README.md").read_text()
+    certify = next(block for block in shown if "$ make certify" in block)
+    for line in (
+        "clean accuracy",
+        "l1 radius",
+        "l2 radius",
+        "linf radius",
+        "certified %",
+        "samples/s",
+        "rows.jsonl",
+    ):
+        assert line in certify
+    assert " passed" in next(block for block in shown if "$ make test" in block)
+
+
 def test_readme_commands_exist():
     """Every `python -m` in the README names a command that parses its options."""
     import importlib
