@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, with its complaint on one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
+        self.exit(2, f"{self.prog.removeprefix('python -m ')}: error: {message} (--help lists the options)\n")
 
 
 def run(main: Callable[[], None], name: str) -> NoReturn:
