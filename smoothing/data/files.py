@@ -45,7 +45,7 @@ def user_path(text: str | os.PathLike[str], data_dir: str | os.PathLike[str] | N
 def data_homes() -> list[Path]:
     """Folders named `datasets` in the XDG data directories, the user's own first; those that exist.
 
-    /usr/local/share and /usr/share count in any case: packages put data there whatever the session says.
+    /usr/local/share and /usr/share count in any case: packages put data there whatever XDG says.
     """
     own = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     shared = [text for text in os.environ.get("XDG_DATA_DIRS", "").split(":") if text]
