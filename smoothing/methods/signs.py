@@ -36,7 +36,9 @@ def reciprocal_integral_of_signs(dim: int, rho: Array) -> Array:
     before = centre / height[0] + np.concatenate([[0.0], np.cumsum(whole[:-1])])
 
     p, g = 1 - rho, rho - 0.5
-    k = np.clip(np.searchsorted(inner, g, side="right") - 1, 0, len(m) - 1)
+    # The piece that p falls into, found from the side on which the masses are exact.
+    from_centre, from_outside = np.searchsorted(inner, g, side="right") - 1, np.searchsorted(-outer, -p)
+    k = np.clip(np.where(g < 0.25, from_centre, from_outside), 0, len(m) - 1)
     into = np.maximum(g - inner[k], 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         near = -np.log1p(-into * value[k] / height[k]) / value[k]  # exact near the centre

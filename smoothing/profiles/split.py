@@ -22,7 +22,7 @@ def best_split(gain: Function, value: Function, w: Array, high: Array) -> Array:
     that is optimal (a mass too small to be represented) costs nothing. At a maximum the error is of second order.
     """
     with np.errstate(all="ignore"):
-        root = elementwise.find_root(_finite(gain), (np.zeros_like(high), high), args=(w,), maxiter=60).x
+        root = elementwise.find_root(_finite(gain), (np.zeros_like(high), high), args=(w,), maxiter=200).x
         root = np.where(np.isfinite(root), np.clip(root, 0, high), 0)
         candidates = np.stack([value(s, w) for s in (np.zeros_like(high), root, high)])
     return np.nanmax(candidates, axis=0)

@@ -13,6 +13,7 @@ from smoothing.confidence import clopper_pearson_lower
 from smoothing.methods.differential import ReciprocalIntegral
 from smoothing.noises import parse_noise
 from smoothing.theorems import certify_radius
+from validation.oracle import radius as oracle_radius
 
 EXTREME = [
     ("exp-linf:k=1000,j=62.9", 64, Linf()),
@@ -106,3 +107,24 @@ def test_a_batch_is_its_images_under_their_numbers():
 def test_norms_may_be_named():
     noise = parse_noise("uniform", dim=4, scale=1.0)
     assert certify_radius(noise, "l1", 0.75).radius == certify_radius(noise, L1(), 0.75).radius
+
+
+@pytest.mark.parametrize(
+    ("noise", "parameters", "dim", "norm"),
+    [
+        (
+            "laplace",
+            {},
+            3000,
+            "linf",
+        ),  # the last piece of Φ is found from the outside, where masses are exact
+        ("pow-linf", {"k": 7.69, "a": 15.735078023407022}, 2, "linf"),  # a split at 1e-17 of its bracket
+    ],
+)
+def test_the_last_digits_before_certainty(noise, parameters, dim, norm):
+    pairs = ",".join(f"{key}={value!r}" for key, value in parameters.items())
+    rho = np.array([1 - 1e-12, 1 - 1e-14, 1 - 2.0**-53])
+    radii = certify_radius(parse_noise(f"{noise}:{pairs}", dim=dim, scale=1.0), norm, rho).radius
+    for r, value in zip(rho[: 3 if noise == "laplace" else 2], radii, strict=False):
+        exact = oracle_radius(noise, parameters, dim, norm, float(r))
+        assert 0 <= exact - mpmath.mpf(float(value)) < exact * mpmath.mpf(1e-12)
