@@ -19,6 +19,9 @@ from geometry.norms import number
 if TYPE_CHECKING:
     import torch
 
+    from geometry.norms import Norm
+    from smoothing.methods.score_laws import ScoreLaw
+
 ArrayOrTensor = TypeVar("ArrayOrTensor", "np.ndarray", "torch.Tensor")
 
 
@@ -51,6 +54,13 @@ class Noise(ABC):
     @abstractmethod
     def log_unit_sigma(self) -> float:
         """log(σ/λ), where σ = sqrt(E‖δ‖₂² / dim); inf where the variance is infinite."""
+
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
+        """(law, c): the score along the worst direction against ``norm`` is ``law`` in units of 1/(c λ).
+
+        None where no single direction is worst, or the score is not integrable: then the differential method is mute.
+        """
+        return None
 
     @property
     def sigma(self) -> float:

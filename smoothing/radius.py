@@ -116,8 +116,8 @@ def _list(args: argparse.Namespace) -> None:
             "every noise" if t.noises == (EVERY_NOISE,) else ", ".join(t.noises),
             ", ".join(n.__name__.lower() for n in t.norms),
             t.name,
-            t.method.value if t.sound else f"{t.method.value} (approximate)",
-            "yes" if t.tight else "",
+            t.method.value if t.sound else f"{t.method.value} (upper bound)",
+            "yes" if t.tight and t.sound else "",
             t.citation,
             t.condition,
         )

@@ -11,6 +11,8 @@ which is sound wherever the density is weakly differentiable with an integrable 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -21,13 +23,39 @@ from smoothing.special import gauss_legendre
 
 Array = NDArray[np.float64]
 
-_EDGES = np.linspace(-12.5, 8.5, 15)
+EDGES = np.linspace(-12.5, 8.5, 15)
 _MOST_HALVINGS = 5
 _RESOLVED = 1e-14
 _LAST = 37.0  # Φ_N(-37) ~ 1e-300: smaller masses are not represented
-_NODES, _WEIGHTS = gauss_legendre(32)
-# From values at the nodes to Legendre coefficients: c_k = (k + 1/2) Σ w_i P_k(x_i) f(x_i).
-_TO_COEFFICIENTS = (np.arange(32)[:, None] + 0.5) * (legendre.legvander(_NODES, 31).T * _WEIGHTS)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Gauss-Legendre on [-1, 1]; ``matrix`` takes values at the nodes to Legendre coefficients.
+
+    c_k = (k + 1/2) Σ w_i P_k(x_i) f(x_i).
+    """
+
+    nodes: Array
+    weights: Array
+    matrix: Array
+    values: Array
+
+    def on(self, left: Array, right: Array) -> Array:
+        """The nodes on every [left, right], along a new last axis."""
+        return left[..., None] + 0.5 * (right - left)[..., None] * (1 + self.nodes)
+
+    def integral(self, values: Array, left: Array | float, right: Array) -> Array:
+        """The integral over [left, right] from values at the nodes."""
+        return 0.5 * (right - left) * (values * self.weights).sum(axis=-1)
+
+
+@lru_cache(maxsize=8)
+def _rule(order: int) -> _Rule:
+    nodes, weights = gauss_legendre(order)
+    values = legendre.legvander(nodes, order - 1).T
+    matrix = (np.arange(order)[:, None] + 0.5) * (values * weights)
+    return _Rule(nodes, weights, matrix, np.asarray(values, dtype=np.float64))
 
 
 class ReciprocalIntegral:
@@ -40,24 +68,31 @@ class ReciprocalIntegral:
     the sound side; the last Legendre coefficients bound the error.
     """
 
-    def __init__(self, upper: Callable[[Array], Array]) -> None:
-        """``upper(w)`` is T(Φ_N(-w)), vectorised over w."""
+    def __init__(
+        self, upper: Callable[[Array], Array], edges: Array | None = None, noise: float = _RESOLVED
+    ) -> None:
+        """``upper(w)`` is T(Φ_N(-w)), vectorised over w, smooth between the ``edges`` but for relative ``noise``."""
+        self._resolved = noise
         self._upper = _concave(upper)
-        self._edges, self._coefficients = self._expand()
+        edges = EDGES if edges is None else edges
+        # Many panels are narrow, and fewer nodes a panel serve.
+        self._rule = _rule(32 if len(edges) < 100 else 20 if len(edges) < 1500 else 8)
+        self._halvings = _MOST_HALVINGS if len(edges) < 20 else 3 if len(edges) < 100 else 1
+        self._edges, self._coefficients = self._expand(edges)
         left, right = self._edges[:-1], self._edges[1:]
-        h = self._coefficients @ legendre.legvander(_NODES, 31).T
-        panels = _gauss(h * _hazard(_on_panels(left, right)), left, right)
+        h = self._coefficients @ self._rule.values
+        panels = self._rule.integral(h * _hazard(self._rule.on(left, right)), left, right)
         self._below = np.concatenate([[0.0], np.cumsum(panels)])
         self._relative = _unresolved(self._coefficients)
         self._error_below = np.concatenate([[0.0], np.cumsum(panels * self._relative)])
 
-    def _expand(self) -> tuple[Array, Array]:
+    def _expand(self, edges: Array) -> tuple[Array, Array]:
         """Panel edges and Legendre coefficients of h; panels that are not resolved are halved."""
-        left, right = _EDGES[:-1], _EDGES[1:]
+        left, right = edges[:-1], edges[1:]
         done: list[tuple[Array, Array]] = []
-        for _ in range(_MOST_HALVINGS):
+        for _ in range(self._halvings):
             coefficients = self._coefficients_on(left, right)
-            rough = _unresolved(coefficients) > _RESOLVED
+            rough = _unresolved(coefficients) > self._resolved
             done.append((left[~rough], coefficients[~rough]))
             if not rough.any():
                 break
@@ -67,11 +102,11 @@ class ReciprocalIntegral:
             done.append((left, self._coefficients_on(left, right)))
         starts = np.concatenate([part for part, _ in done])
         order = np.argsort(starts)
-        return np.append(starts[order], _EDGES[-1]), np.concatenate([part for _, part in done])[order]
+        return np.append(starts[order], edges[-1]), np.concatenate([part for _, part in done])[order]
 
     def _coefficients_on(self, left: Array, right: Array) -> Array:
-        w = _on_panels(left, right)
-        return (sp.ndtr(-w) / self._upper(w)) @ _TO_COEFFICIENTS.T
+        w = self._rule.on(left, right)
+        return (sp.ndtr(-w) / self._upper(w)) @ self._rule.matrix.T
 
     def __call__(self, q0: Array, complement: Array) -> tuple[Array, Array]:
         """(J(q₀), bound on its error); ``complement`` = 1 - q₀ is given apart so that both are exact."""
@@ -80,10 +115,10 @@ class ReciprocalIntegral:
         inside = np.clip(w0, edges[0], edges[-1])
         panel = np.clip(np.searchsorted(edges, inside) - 1, 0, len(edges) - 2)
         left, right = edges[panel], edges[panel + 1]
-        w = _on_panels(left, inside)
+        w = self._rule.on(left, inside)
         local = (2 * w - (left + right)[..., None]) / (right - left)[..., None]
         h = legendre.legval(local, np.moveaxis(self._coefficients[panel], -1, 0)[..., None], tensor=False)
-        part = _gauss(h * _hazard(w), left, inside)
+        part = self._rule.integral(h * _hazard(w), left, inside)
         value = self._below[panel] + part
         error = self._error_below[panel] + part * self._relative[panel]
         if (w0 > edges[-1]).any():
@@ -92,11 +127,12 @@ class ReciprocalIntegral:
 
     def _beyond(self, w0: Array) -> Array:
         """The part of J from the last panel on, wanted at ρ = 1 only; what underflows is dropped, which is sound."""
-        right = np.maximum(w0, _EDGES[-1])
-        w = _on_panels(np.full_like(right, _EDGES[-1]), right)
+        last = self._edges[-1]
+        right = np.maximum(w0, last)
+        w = self._rule.on(np.full_like(right, last), right)
         with np.errstate(all="ignore"):
             integrand = sp.ndtr(-w) / self._upper(w) * _hazard(w)
-        return _gauss(np.where(np.isfinite(integrand), integrand, 0.0), _EDGES[-1], right)
+        return self._rule.integral(np.where(np.isfinite(integrand), integrand, 0.0), last, right)
 
 
 def _concave(upper: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -105,8 +141,8 @@ def _concave(upper: Callable[[Array], Array]) -> Callable[[Array], Array]:
     T(q)/q can only grow as q falls. Where a computed one falls, numbers have underflowed and T may be too small,
     which would make the radius too large: T(q) ≤ T(1) is always true, and gives up no more than what lies beyond.
     """
-    w = np.linspace(_EDGES[0], _EDGES[-1], 673)
-    whole = upper(_EDGES[:1])[0]
+    w = np.linspace(EDGES[0], EDGES[-1], 673)
+    whole = upper(EDGES[:1])[0]
     with np.errstate(all="ignore"):
         mean = upper(w) / sp.ndtr(-w)
         best = np.maximum.accumulate(mean)
@@ -125,16 +161,6 @@ def _concave(upper: Callable[[Array], Array]) -> Callable[[Array], Array]:
 def _unresolved(coefficients: Array) -> Array:
     """What the last coefficients say of those left out, relative to the function."""
     return np.abs(coefficients[:, -4:]).max(axis=1) / np.abs(coefficients[:, 0])
-
-
-def _on_panels(left: Array, right: Array) -> Array:
-    """Gauss nodes on every [left, right], along a new last axis."""
-    return left[..., None] + 0.5 * (right - left)[..., None] * (1 + _NODES)
-
-
-def _gauss(values: Array, left: Array | float, right: Array) -> Array:
-    """The integral over [left, right] from values at the nodes."""
-    return 0.5 * (right - left) * (values * _WEIGHTS).sum(axis=-1)
 
 
 def _hazard(w: Array) -> Array:

@@ -14,8 +14,9 @@ _SOURCES: tuple[Norm, ...] = (L1(), L2(), Linf())
 
 
 def direct_theorems(noise: Noise, norm: Norm) -> list[Theorem]:
-    """The sound theorems about the pair itself, inclusion left out."""
-    return [t for t in theorems() if t.sound and t.method is not Method.INCLUSION and t.applies(noise, norm)]
+    """The sound theorems about the pair itself, inclusion left out; a tight one alone, where there is one."""
+    found = [t for t in theorems() if t.sound and t.method is not Method.INCLUSION and t.applies(noise, norm)]
+    return next(([t] for t in found if t.tight), found)
 
 
 @theorem(
@@ -31,8 +32,10 @@ def direct_theorems(noise: Noise, norm: Norm) -> list[Theorem]:
 def inclusion(noise: Noise, norm: Norm, rho: Array) -> Array:
     """R_q ≥ R_p · d^min(0, 1/q - 1/p), the best over p in {1, 2, ∞} and their theorems."""
     best = np.zeros_like(rho)
+    own = bool(direct_theorems(noise, norm))
     for source in _SOURCES:
-        if source == norm:
+        # Where the pair has a theorem of its own, the one about a larger ball adds nothing.
+        if source == norm or (own and shrinkage(source, norm, noise.dim) == 1):
             continue
         for candidate in direct_theorems(noise, source):
             lower, _ = evaluate(candidate, noise, source, rho)

@@ -17,57 +17,21 @@ x₁ = 0, the half x₁ > 0, where -∂₁q ≥ 0, has a point of U - v wherever
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from smoothing.special import gauss_legendre, normal_quantile
+from smoothing.methods.spherical import WIDEST, Law, SphericalMasses
+from smoothing.special import normal_quantile
 
 Array = NDArray[np.float64]
 
-_WIDEST = 10.5  # normal scores beyond it have mass 1e-25, which is dropped
-_STEEPEST = 0.3  # d log r / dw up to which one trapezoidal rule in w serves every shift
 _ROUNDING = 1e-11  # relative, of SciPy's incomplete beta function at d = 150 528
 _BLOCK = 128
 _MOST_STEPS = 25
-_LEAST, _MOST = 1e-140, 1e140
 _OFFSETS = np.array([-36, -28, -21, -15, -10, -7, -5, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.3, 0, 0.3, 0.6, 0.9, 1.2,
                      1.5, 1.8, 2.1, 2.4, 2.8, 3.2, 3.7, 4.3, 5, 6, 7.5, 9, 11, 13, 16, 20, 25])  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Law:
-    """The radial law and its potential ψ."""
-
-    dim: int
-    quantile: Callable[[Array], Array]
-    """The radius whose upper tail has mass Φ_N(-w)."""
-    cdf: Callable[[Array], Array]
-    log_density: Callable[[Array], Array]
-    """The log-density of log r."""
-    rise: Callable[[Array, Array], Array]
-    """(r, δ) to ψ(r exp δ) - ψ(r)."""
-    reach: Callable[[Array, Array], Array]
-    """(r, t) to the δ of that rise, -inf where there is none."""
-    slope: Callable[[Array], Array]
-    """r ψ'(r)."""
-    bend: Callable[[Array], Array]
-    """t to log r where ψ, less its part in log r, has risen by t."""
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """One quadrature; of two, the difference bounds the error."""
-
-    step: float
-    start: float
-    order: int
-
-
-_RULES = (_Rule(0.25, 0.0, 16), _Rule(0.25, 0.5, 21))
 
 
 class LevelSet:
@@ -75,17 +39,9 @@ class LevelSet:
 
     def __init__(self, law: Law) -> None:
         self._law = law
-        self._half = 0.5 * (law.dim - 1)
-        self._log_norm = float(sp.betaln(0.5, self._half))
-        with np.errstate(all="ignore"):
-            self._lost = float(law.cdf(np.array(_LEAST))), float(1 - law.cdf(np.array(_MOST)))
-        w = np.linspace(-8, 8, 33)
-        log_radius = self._log_quantile(w)
-        self._steep = bool(law.dim < 64 or np.diff(log_radius).max() > _STEEPEST * (w[1] - w[0]))
-        self._middle = self._log_quantile(np.linspace(-_WIDEST, _WIDEST, 43))
-        self._ends = [self._radial_edges(rule.start - 0.5 if rule.start else 0.1) for rule in _RULES]
-        self._shared = [self._score_rule(rule) for rule in _RULES]
-        self._log_e, self._log_tau, self._log_z = self._tabulate(float(log_radius[16]))
+        self._mass = SphericalMasses(law)
+        self._middle = self._mass.log_quantile(np.linspace(-WIDEST, WIDEST, 43))
+        self._log_e, self._log_tau, self._log_z = self._tabulate(float(self._middle[21]))
 
     def __call__(self, rho: Array) -> tuple[Array, Array]:
         """(e, bound on its error) at every ρ in (1/2, 1]; inf at 1, as the density is positive everywhere."""
@@ -155,156 +111,6 @@ class LevelSet:
             rate = np.where(tail, -1.0, 1.0) / (z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi))
             value = np.stack([centred, np.log(z) - target])
         return value, np.array([[first[0], tau * first[1]], [rate * second[0], -rate * tau * second[1]]])
-
-    def _mass(
-        self, e: Array, t: Array, rule: int, tail: NDArray[np.bool_]
-    ) -> tuple[Array, tuple[Array, Array]]:
-        """a(t) where ``tail``, elsewhere 1/2 - a(t), and its derivatives in log e and in t."""
-        with np.errstate(all="ignore"):
-            if self._steep:
-                r, delta, weight = self._steep_rule(e, t, _RULES[rule])
-            else:
-                r, weight = self._shared[rule]
-                delta = self._law.reach(r, t[:, None])
-            e = e[:, None]
-            near, far = 0.5 * e / r, 0.5 * (r / e) * np.expm1(2 * delta)
-            cosine, s = near - far, r * np.exp(delta)
-            # 1 - c² as a product, exact where c is near ±1
-            rise = r * np.expm1(delta)
-            gap = np.where(r < 2 * e, s - (r - e), rise + e)
-            rest = (gap / (2 * r)) * ((s + (r - e)) / (2 * r)) * ((e - rise) / e) * ((r + e + s) / e)
-            inner = rest > 0
-            used = inner & (weight > 1e-30)
-            square, rest = np.where(used, cosine * cosine, 0.5), np.where(used, rest, 0.5)
-            density = np.where(used, np.exp((self._half - 1) * np.log(rest) - self._log_norm), 0.0)
-            density = density * weight
-            to_e = (density * np.where(used, near + far, 0.0)).sum(axis=1)
-            speed = (r / e) * np.exp(2 * delta) / self._law.slope(s)
-            to_t = -(density * np.where(used, speed, 0.0)).sum(axis=1)
-        full = used & tail[:, None]
-        part = np.where(cosine > 0, 0.5, -0.5)
-        middle = used & ~full & (square < 0.75)
-        part[middle] *= sp.betainc(0.5, self._half, square[middle])
-        middle = used & ~full & (square >= 0.75)
-        part[middle] *= sp.betaincc(self._half, 0.5, rest[middle])
-        above = sp.betainc(self._half, 0.5, rest[full]) * 0.5
-        part[full] = np.where(cosine[full] > 0, above, 1 - above)
-        outside = ~used & tail[:, None]
-        part[outside] = np.where(cosine[outside] > 0, 0.0, 1.0)
-        sign = np.where(tail, -1.0, 1.0)
-        return (part * weight).sum(axis=1) + np.where(tail, 0.0, self._dropped(e[:, 0], t)), (
-            sign * to_e,
-            sign * to_t,
-        )
-
-    def _dropped(self, e: Array, t: Array) -> Array:
-        """What radii beyond the range of floats add to 1/2 - a(t): there |cosine| > 1."""
-        with np.errstate(all="ignore"):
-            inner = _LEAST * np.exp(self._law.reach(np.full_like(t, _LEAST), t)) < e
-        below, above = self._lost
-        return 0.5 * below * np.where(inner, 1.0, -1.0) - 0.5 * above * np.sign(t)
-
-    def _log_quantile(self, w: Array) -> Array:
-        return np.log(np.clip(self._law.quantile(w), _LEAST, _MOST))
-
-    def _radial_edges(self, shift: float) -> Array:
-        """Panels of log r of width 1 in w, and under heavy tails of width 1 in log r as well."""
-        scores = np.clip(np.arange(-11, 12) + shift, -_WIDEST, _WIDEST)
-        ends = self._log_quantile(np.unique(np.concatenate([[-_WIDEST], scores, [_WIDEST]])))
-        span = self._log_quantile(np.array([-9.0, 9.0]))
-        count = min(90, math.ceil(span[1] - span[0]))
-        return np.union1d(ends, np.linspace(span[0], span[1], count) + 0.5 * shift if count > 20 else ends)
-
-    def _score_rule(self, rule: _Rule) -> tuple[Array, Array]:
-        """The trapezoidal rule in the normal score of r: the law's window of width 1/√d has width 1 there."""
-        count = math.ceil(_WIDEST / rule.step)
-        w = np.arange(-count, count, dtype=np.float64) * rule.step + rule.start * rule.step
-        weight = rule.step / math.sqrt(2 * math.pi) * np.exp(-0.5 * w * w)
-        return np.exp(self._log_quantile(w))[None, :], weight[None, :]
-
-    def _steep_rule(self, e: Array, t: Array, rule: _Rule) -> tuple[Array, Array, Array]:
-        """Nodes r, δ and weights of Gauss rules on panels that are narrow both in w and, about e, in log r.
-
-        s = r exp δ is smooth in r for t ≥ 0. For t < 0 it ends in a root at s = 0, so there the variable is log s, down
-        to a tiny part of e, and log r on what is left.
-        """
-        law, shift = self._law, rule.start - 0.5 if rule.start else 0.1
-        ends = self._ends[_RULES.index(rule)]
-        offsets = np.arange(-3.6, 4 + 0.5 * math.log(law.dim), 0.6) + shift
-        around = np.log(e)[:, None] + np.concatenate([[-20, -14, -10, -7.5, -6, -5, -4, 0.0], offsets])
-        # ψ(s) = ψ(r) + t bends where ψ itself is of the size of t, or of 1
-        least = np.log(e) - 20
-        levels = np.exp(
-            np.array([-36, -25, -18, -12, -8, -5, -3, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 3, 5]) + shift
-        )
-        levels = np.concatenate(
-            [np.abs(t)[:, None] * levels, np.broadcast_to(levels, (len(t), len(levels)))], axis=1
-        )
-        bends = law.bend(levels)
-        edges = np.concatenate([np.broadcast_to(ends, (len(e), len(ends))), around, bends], axis=1)
-        lowest, highest = np.full(len(e), ends[0]), np.full(len(e), ends[-1])
-        if (t >= 0).all():
-            # s = e lies between the two places where the cosine goes from 1 to -1, however close they are
-            middle = np.log(e) + law.reach(e, -t)
-            edges = np.concatenate([edges, np.where(np.isfinite(middle), middle, ends[0])[:, None]], axis=1)
-            y, width = self._panels(edges, lowest, highest, e, t, rule, inverse=False)
-            return np.exp(y), law.reach(np.exp(y), t[:, None]), width * np.exp(law.log_density(y))
-        turn = np.clip(least + law.reach(np.exp(least), -t), ends[0], ends[-1])
-        y, width = self._panels(edges, lowest, turn, e, t, rule, inverse=False)
-        mapped = edges + law.reach(np.exp(edges), t[:, None])
-        least = np.maximum(least, turn + law.reach(np.exp(turn), t))
-        most = np.maximum(least, highest + law.reach(np.exp(highest), t))
-        mapped = np.where(np.isfinite(mapped), mapped, least[:, None])
-        log_s, width_s = self._panels(
-            np.concatenate([edges, mapped], axis=1), least, most, e, t, rule, inverse=True
-        )
-        back = law.reach(np.exp(log_s), -t[:, None])
-        log_r = log_s + back
-        ratio = law.slope(np.exp(log_s)) / law.slope(np.exp(log_r))
-        weight = np.concatenate(
-            [width * np.exp(law.log_density(y)), width_s * ratio * np.exp(law.log_density(log_r))], 1
-        )
-        r = np.exp(np.concatenate([y, log_r], axis=1))
-        delta = np.concatenate([law.reach(np.exp(y), t[:, None]), -back], axis=1)
-        return r, delta, np.where(weight > 0, weight, 0.0)
-
-    def _panels(
-        self, edges: Array, low: Array, high: Array, e: Array, t: Array, rule: _Rule, *, inverse: bool
-    ) -> tuple[Array, Array]:
-        """Nodes and widths. Panels end where |cosine| = 1: its law has a root there, which the cubic map smooths."""
-        edges = np.sort(np.clip(edges, low[:, None], high[:, None]), axis=1)
-        edges = np.concatenate([low[:, None], edges, high[:, None]], axis=1)
-        edges = np.sort(np.concatenate([edges, self._kinks(e, t, edges, inverse)], axis=1), axis=1)
-        nodes, gauss = gauss_legendre(rule.order)
-        nodes, gauss = 0.5 * (1 + nodes), 0.5 * gauss
-        left, width = edges[:, :-1, None], np.diff(edges, axis=1)[:, :, None]
-        y = (left + width * (nodes * nodes * (3 - 2 * nodes))).reshape(len(e), left.shape[1] * len(nodes))
-        return y, (width * (6 * nodes * (1 - nodes) * gauss)).reshape(len(e), left.shape[1] * len(nodes))
-
-    def _outside(self, y: Array, e: Array, t: Array, inverse: bool) -> NDArray[np.bool_]:
-        """Whether |cosine| > 1, at log r = y or (``inverse``) at log s = y."""
-        e, t = e[:, None], t[:, None]
-        if inverse:
-            delta = -self._law.reach(np.exp(y), -t)
-            r = np.exp(y - delta)
-        else:
-            r = np.exp(y)
-            delta = self._law.reach(r, t)
-        return np.abs(e / r - r / e * np.expm1(2 * delta)) > 2
-
-    def _kinks(self, e: Array, t: Array, edges: Array, inverse: bool) -> Array:
-        """Where |cosine| = 1: at most four places for each shift; the others are given as the first edge."""
-        outside = self._outside(edges, e, t, inverse)
-        changes = outside[:, 1:] != outside[:, :-1]
-        index = np.argsort(~changes, axis=1, kind="stable")[:, :4]
-        found = np.take_along_axis(changes, index, axis=1)
-        low, high = np.take_along_axis(edges, index, axis=1), np.take_along_axis(edges, index + 1, axis=1)
-        side = np.take_along_axis(outside, index, axis=1)
-        for _ in range(50):
-            middle = 0.5 * (low + high)
-            same = self._outside(middle, e, t, inverse) == side
-            low, high = np.where(same, middle, low), np.where(same, high, middle)
-        return np.where(found, low, edges[:, :1])
 
     def _halve(self, x: Array, y: Array) -> Array:
         """log τ with a(τ) = 1/2 at log e = x, by Newton's method from y, kept in a bracket.

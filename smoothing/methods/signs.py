@@ -47,6 +47,12 @@ def reciprocal_integral_of_signs(dim: int, rho: Array) -> Array:
     return np.where(g < centre, g / height[0], before[k] + part)
 
 
+def sum_of_signs(dim: int) -> tuple[Array, Array]:
+    """(values, masses) of σ₁ + … + σ_d where it is positive, ascending, without masses below 1e-300."""
+    m, mass = _positive_part(dim)
+    return dim - 2 * m, mass
+
+
 def _positive_part(dim: int) -> tuple[Array, Array]:
     """(m, P(m minus signs)) for S = d - 2m > 0, from the centre outwards, without masses below 1e-300.
 

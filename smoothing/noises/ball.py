@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from scipy import special as sp
 
 from geometry.norms import L2, Norm, shrinkage
-from smoothing.methods.level_set import Law, LevelSet
+from smoothing.methods.level_set import LevelSet
+from smoothing.methods.score_laws import ScoreLaw
 from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
-from smoothing.profiles import Exponential, Power, Profile
+from smoothing.profiles import Profile, ProfileScore, cosine_mixture
+from smoothing.profiles.radial import radial_law
 from smoothing.special import log_odds_of_half, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
@@ -38,6 +40,13 @@ class Ball(Shaped):
         safe = xp.where(largest > 0, largest, xp.ones_like(largest))
         unit = x / safe
         return xp.sqrt((unit * unit).sum(-1)) * safe[..., 0]
+
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
+        """ψ'(r) times a coordinate of a uniform direction; only the longest shifts matter."""
+        if not self.profile.score_is_integrable:
+            return None
+        law = ProfileScore(self.profile) if self.dim == 1 else cosine_mixture(self.profile)
+        return law, longest(norm, self.dim)
 
     def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
         import torch
@@ -125,8 +134,8 @@ def ball_exp(noise: Ball, norm: Norm, rho: Array) -> Array:
     norms=EVERY_NORM,
     method=Method.LEVEL_SET,
     citation="yang2020",
-    sound=False,  # the numerical error is estimated by two rules, not bounded
-    condition="d >= 2; approximate, used only when named",
+    tight=True,
+    condition="d >= 2",
     when=lambda noise, norm: noise.dim >= 2,
     accuracy=2e-12,
 )
@@ -143,56 +152,4 @@ def ball_level_set(noise: Ball, norm: Norm, rho: Array) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=256)
 def _level_set(profile: Profile) -> LevelSet:
-    if isinstance(profile, Exponential):
-        return LevelSet(_exponential(profile))
-    assert isinstance(profile, Power)
-    return LevelSet(_power(profile))
-
-
-def _exponential(profile: Exponential) -> Law:
-    """ψ(r exp δ) - ψ(r) = u (exp(kδ) - 1) + jδ with u = r^k."""
-    k, j, log_mass = profile.k, profile.j, profile.log_mass
-
-    def reach(r: Array, t: Array) -> Array:
-        u = r**k
-        if j < 1e-15:  # rounding
-            delta = np.log1p(np.maximum(t / u, -1)) / k
-            return np.where(delta < np.inf, delta, np.log(t) / k - np.log(r))  # where u underflows
-        # u exp(kδ) is (j/k) ω(z), ω + log ω = z; then two Newton steps on what cancels
-        g = j / k
-        goal, shift = (t + u) / g, math.log(g) - k * np.log(r)
-        omega = sp.wrightomega(goal - shift)
-        delta = np.where(omega < 1, goal - omega, np.log(omega) + shift)
-        for _ in range(2):
-            delta = delta - (u * np.expm1(delta) + g * delta - t) / (u * np.exp(delta) + g)
-        return delta / k
-
-    return Law(
-        dim=profile.dim,
-        quantile=profile.quantile,
-        cdf=profile.cdf,
-        log_density=lambda y: (profile.dim - j) * y - np.exp(k * y) - log_mass,
-        rise=lambda r, delta: r**k * np.expm1(k * delta) + j * delta,
-        reach=reach,
-        slope=lambda r: j + k * r**k,
-        bend=lambda t: np.log(t) / k,
-    )
-
-
-def _power(profile: Power) -> Law:
-    """ψ(r exp δ) - ψ(r) = a log(1 + y (exp(kδ) - 1)) with y = r^k / (1 + r^k)."""
-    k, a, log_mass = profile.k, profile.a, profile.log_mass
-
-    def reach(r: Array, t: Array) -> Array:
-        return np.log1p(np.maximum((1 + r**-k) * np.expm1(t / a), -1)) / k
-
-    return Law(
-        dim=profile.dim,
-        quantile=profile.quantile,
-        cdf=profile.cdf,
-        log_density=lambda y: profile.dim * y - a * np.logaddexp(0.0, k * y) - log_mass,
-        rise=lambda r, delta: a * np.log1p(np.expm1(k * delta) / (1 + r**-k)),
-        reach=reach,
-        slope=lambda r: a * k / (1 + r**-k),
-        bend=lambda t: np.log(np.expm1(np.minimum(t / a, 700))) / k,
-    )
+    return LevelSet(radial_law(profile))

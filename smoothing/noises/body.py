@@ -15,6 +15,7 @@ from geometry.bodies import Polytope
 from geometry.crystals import cross_polytope, cube, wulff_crystal
 from geometry.errors import InputError
 from geometry.norms import L1, Linf, Norm
+from geometry.overlap import OverlapCurve
 from smoothing.noise import ArrayOrTensor, Noise, namespace
 from smoothing.theorems import Method, theorem
 
@@ -103,3 +104,27 @@ def body_uniform(noise: Body, norm: Norm, rho: Array) -> Array:
     vertices = norm.vertices(noise.dim)
     assert vertices is not None
     return noise.scale * (rho - 0.5) * math.exp(noise.body.log_volume) / noise.body.shadow(vertices).max()
+
+
+@lru_cache(maxsize=32)
+def _overlap(name: str, dim: int, norm: Norm) -> OverlapCurve:
+    return OverlapCurve(_build(name, dim), norm.direction(dim))
+
+
+@theorem(
+    "body-overlap",
+    noises="body",
+    norms=(L1, Linf),
+    method=Method.LEVEL_SET,
+    citation="yang2020",
+    tight=True,
+    accuracy=1e-12,
+)
+def body_overlap(noise: Body, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """R is the least r at which S and S + r v share 3/2-ρ of their volume, v a vertex of the adversary's ball.
+
+    The shares are 1/d-concave in v, so the vertices are worst; the named bodies are invariant under signed
+    permutations of the coordinates, which makes the vertices equal.
+    """
+    shift, error = _overlap(noise.name, noise.dim, norm).radius(rho - 0.5)
+    return noise.scale * shift, noise.scale * error

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Norm
+from smoothing.methods.score_laws import ScoreLaw
+from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, random_signs_
 from smoothing.noises.cube import two_sided_radius
 from smoothing.noises.shaped import Shaped
+from smoothing.profiles import Exponential, Profile, ProfileScore, signs_mixture
 from smoothing.special import log_odds_of_half, rademacher_mean, root_share
 from smoothing.theorems import Method, theorem
 
@@ -35,6 +38,14 @@ class CrossPolytope(Shaped):
     def _gauge(self, x: ArrayOrTensor, xp: Any) -> ArrayOrTensor:
         return abs(x).sum(-1)
 
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
+        """ψ'(r) times a sum of d fair signs, against ℓ∞."""
+        if not self.profile.score_is_integrable or not (isinstance(norm, Linf) or self.dim == 1):
+            return None
+        if self.dim == 1:
+            return ProfileScore(self.profile), 1.0
+        return None if _is_laplace(self.profile) else (signs_mixture(self.profile), 1.0)
+
     def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
         import torch
 
@@ -42,6 +53,10 @@ class CrossPolytope(Shaped):
         log_total = out.sum(dim=1, dtype=torch.float64).log_()
         random_signs_(out, generator)
         return log_total
+
+
+def _is_laplace(profile: Profile) -> bool:
+    return isinstance(profile, Exponential) and profile.k == 1 and profile.j == 0
 
 
 @theorem(
@@ -101,9 +116,24 @@ def cross_polytope_l1(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Arr
     citation="teng2019",
     tight=True,
     condition="k = 1, j = 0",
-    when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0,
+    when=lambda noise, norm: _is_laplace(noise.profile),
     accuracy=4e-15,
 )
 def cross_polytope_l1_exp(noise: CrossPolytope, norm: Norm, rho: Array) -> Array:
     """R = λ log(1 / (2(1-ρ))): this is Laplace noise."""
     return noise.scale * log_odds_of_half(rho)
+
+
+@theorem(
+    "cross-polytope-linf-exp",
+    noises="exp-l1",
+    norms=(Linf,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="k = 1, j = 0",
+    when=lambda noise, norm: _is_laplace(noise.profile),
+    accuracy=1e-13,
+)
+def cross_polytope_linf_exp(noise: CrossPolytope, norm: Norm, rho: Array) -> Array:
+    """R as for Laplace noise, which this is: the score along (1,…,1) is a sum of d fair signs."""
+    return noise.scale * reciprocal_integral_of_signs(noise.dim, rho)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Lp, Norm
+from smoothing.methods.cubical import AlongAxis, AlongDiagonal
+from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
+from smoothing.profiles import Profile
 from smoothing.profiles.base import reciprocal_integral
+from smoothing.profiles.radial import radial_law
 from smoothing.special import log_odds_of_half, root_share
 from smoothing.theorems import Method, theorem
 
@@ -189,6 +194,46 @@ def cube_linf(noise: Cube, norm: Norm, rho: Array) -> tuple[Array, Array]:
 def cube_linf_exp(noise: Cube, norm: Norm, rho: Array) -> Array:
     """R = λ log(1 / (2(1-ρ))): ψ' = 1 makes T(q) = q."""
     return noise.scale * log_odds_of_half(rho)
+
+
+@lru_cache(maxsize=256)
+def _along(profile: Profile, diagonal: bool) -> DirectionRadius:
+    return DirectionRadius((AlongDiagonal if diagonal else AlongAxis)(radial_law(profile)))
+
+
+@theorem(
+    "cube-level-set-l1",
+    noises=("exp-linf", "pow-linf"),
+    norms=(L1,),
+    method=Method.LEVEL_SET,
+    citation="yang2020",
+    tight=True,
+    sound=False,  # along e₁ only, which is not known to be worst
+    condition="d >= 2; an upper bound: shifts along an axis",
+    when=lambda noise, norm: noise.dim >= 2,
+    accuracy=1e-13,
+)
+def cube_level_set_l1(noise: Cube, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """No R is larger: the level-set radius along e₁."""
+    shift, error = _along(noise.profile, False)(rho)
+    return noise.scale * shift, noise.scale * error
+
+
+@theorem(
+    "cube-level-set-linf",
+    noises=("exp-linf", "pow-linf"),
+    norms=(Linf,),
+    method=Method.LEVEL_SET,
+    citation="yang2020",
+    tight=True,
+    sound=False,  # along the diagonal only, which is not known to be worst
+    condition="an upper bound: shifts along the diagonal",
+    accuracy=1e-13,
+)
+def cube_level_set_linf(noise: Cube, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """No R is larger: the level-set radius along (1,…,1)."""
+    shift, error = _along(noise.profile, True)(rho)
+    return noise.scale * shift, noise.scale * error
 
 
 def two_sided_radius(noise: Shaped, rho: Array) -> tuple[Array, Array]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from geometry.norms import L1, L2, Norm, shrinkage
+from geometry.norms import L1, L2, Linf, Norm, shrinkage
 from smoothing.methods.bose import bose_integral
+from smoothing.methods.coordinate import AlongCoordinate, Exponent
+from smoothing.methods.neyman_pearson import DirectionRadius
+from smoothing.methods.score_laws import ScoreLaw
+from smoothing.methods.score_sums import Score, ScoreSum
+from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, check_range, random_signs_
+from smoothing.profiles import Exponential, ProfileScore
 from smoothing.special import log_gamma_ratio, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
@@ -42,6 +49,13 @@ class ExpPower(Noise):
     def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         log_mass = math.log(2 * self.scale) + float(sp.gammaln(1 + 1 / self.p))
         return -(abs(x / self.scale) ** self.p).sum(-1) - self.dim * log_mass
+
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
+        """p |x|^(p-1) sgn(x) along an axis; along the diagonal a sum of d of them."""
+        if isinstance(norm, L1) or self.dim == 1:
+            return ProfileScore(Exponential(1, k=self.p)), 1.0
+        known = self.p in (1, 2)  # sums of signs and normal variables have theorems of their own
+        return (_scores(self.p, self.dim), 1.0) if isinstance(norm, Linf) and not known else None
 
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
         import torch
@@ -95,6 +109,62 @@ def exp_power_l1_heavy(noise: ExpPower, norm: Norm, rho: Array) -> Array:
     """
     s = 1 / noise.p
     return noise.scale * s * bose_integral(s, _gamma_quantile(s, 2 * (1 - rho), 2 * rho - 1), 2 * rho - 1)
+
+
+@lru_cache(maxsize=64)
+def _scores(p: float, dim: int) -> ScoreSum:
+    """|x|^p = u ~ Gamma(1/p), so that P(|s| > e^τ) is a tail of u: the upper one for p > 1, the lower one for p < 1."""
+    a, step = 1 / p, (p - 1) / p
+
+    def log_tail(tau: Array) -> Array:
+        log_u = (tau - math.log(p)) / step
+        u = np.exp(np.minimum(log_u, 7))
+        with np.errstate(all="ignore"):
+            if p > 1:
+                deep = (a - 1) * log_u - u - sp.gammaln(a) + np.log1p((a - 1) / u)
+                return np.where(u > 600, deep, np.log(sp.gammaincc(a, u)))
+            small = a * log_u - sp.gammaln(a + 1) + np.log1p(-np.minimum(u, 1e-3) * a / (a + 1))
+            return np.where(u < 1e-8, small, np.log(sp.gammainc(a, np.maximum(u, 1e-9))))
+
+    return ScoreSum(Score(log_tail, tail_index=1 / (1 - p) if p < 1 else math.inf), dim)
+
+
+@theorem(
+    "exp-power-linf-laplace",
+    noises="exp-power",
+    norms=(Linf,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="p = 1",
+    when=lambda noise, norm: noise.p == 1,
+    accuracy=1e-13,
+)
+def exp_power_linf_laplace(noise: ExpPower, norm: Norm, rho: Array) -> Array:
+    """R as for Laplace noise: the score along (1,…,1) is a sum of d fair signs."""
+    return noise.scale * reciprocal_integral_of_signs(noise.dim, rho)
+
+
+@theorem(
+    "exp-power-level-set-l1",
+    noises="exp-power",
+    norms=(L1,),
+    method=Method.LEVEL_SET,
+    citation="yang2020",
+    tight=True,
+    sound=False,  # along e₁ only, which is not known to be worst
+    condition="p < 1; an upper bound: shifts along an axis",
+    when=lambda noise, norm: noise.p < 1,
+    accuracy=1e-12,
+)
+def exp_power_level_set_l1(noise: ExpPower, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """No R is larger: the level-set radius of one coordinate. At d = 1 it is the radius."""
+    shift, error = _along_axis(noise.p)(rho)
+    return noise.scale * shift, noise.scale * error
+
+
+@lru_cache(maxsize=64)
+def _along_axis(p: float) -> DirectionRadius:
+    return DirectionRadius(AlongCoordinate(Exponent(p)))
 
 
 @theorem(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L2, Norm, shrinkage
+from smoothing.methods.score_laws import NormalScore, ScoreLaw
 from smoothing.noise import ArrayOrTensor, Noise
 from smoothing.special import normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
@@ -28,6 +29,9 @@ class Gaussian(Noise):
     def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         z = x / self.scale
         return -0.5 * (z * z).sum(-1) - self.dim * (0.5 * math.log(2 * math.pi) + math.log(self.scale))
+
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float]:
+        return NormalScore(), shrinkage(L2(), norm, self.dim)
 
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
         out.normal_(0, self.scale, generator=generator)

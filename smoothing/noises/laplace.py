@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, Linf, Norm
+from smoothing.methods.score_laws import ConstantScore, ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, random_signs_
 from smoothing.special import log_odds_of_half
@@ -30,6 +31,9 @@ class Laplace(Noise):
 
     def _log_density(self, x: ArrayOrTensor) -> ArrayOrTensor:
         return -abs(x / self.scale).sum(-1) - self.dim * math.log(2 * self.scale)
+
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
+        return (ConstantScore(), 1.0) if isinstance(norm, L1) or self.dim == 1 else None
 
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
         out.exponential_(1 / self.scale, generator=generator)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from geometry.norms import L1, Norm
+from geometry.norms import L1, Linf, Norm
+from smoothing.methods.coordinate import AlongCoordinate, Lomax
+from smoothing.methods.neyman_pearson import DirectionRadius
+from smoothing.methods.score_laws import ScoreLaw
+from smoothing.methods.score_sums import Score, ScoreSum
 from smoothing.noise import ArrayOrTensor, Noise, check_range, namespace, random_signs_
+from smoothing.profiles import Power, ProfileScore
 from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:
@@ -42,6 +48,12 @@ class Pareto(Noise):
         log_mass = math.log(2 * self.scale / self.a)
         return -(self.a + 1) * xp.log1p(abs(x / self.scale)).sum(-1) - self.dim * log_mass
 
+    def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
+        """(a+1) sgn(x) / (1+|x|) along an axis; along the diagonal a sum of d of them."""
+        if isinstance(norm, L1) or self.dim == 1:
+            return ProfileScore(Power(1, k=1, a=self.a + 1)), 1.0
+        return (_scores(self.a, self.dim), 1.0) if isinstance(norm, Linf) else None
+
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
         import torch
 
@@ -49,6 +61,39 @@ class Pareto(Noise):
         out.exponential_(self.a, generator=generator).expm1_().mul_(self.scale)
         out.clamp_(max=torch.finfo(out.dtype).max)
         random_signs_(out, generator)
+
+
+@lru_cache(maxsize=64)
+def _scores(a: float, dim: int) -> ScoreSum:
+    """|S| / (a+1) ~ Beta(a, 1) for one coordinate."""
+
+    def log_tail(tau: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(-np.expm1(np.minimum(a * (tau - math.log(a + 1)), 0)))
+
+    return ScoreSum(Score(log_tail, top=a + 1), dim)
+
+
+@theorem(
+    "pareto-level-set-l1",
+    noises="pareto",
+    norms=(L1,),
+    method=Method.LEVEL_SET,
+    citation="yang2020",
+    tight=True,
+    sound=False,  # along e₁ only, which is not known to be worst
+    condition="an upper bound: shifts along an axis",
+    accuracy=1e-12,
+)
+def pareto_level_set_l1(noise: Pareto, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """No R is larger: the level-set radius of one coordinate. At d = 1 it is the radius."""
+    shift, error = _along_axis(noise.a)(rho)
+    return noise.scale * shift, noise.scale * error
+
+
+@lru_cache(maxsize=64)
+def _along_axis(a: float) -> DirectionRadius:
+    return DirectionRadius(AlongCoordinate(Lomax(a)))
 
 
 @theorem(

@@ -5,7 +5,16 @@ A profile is the law of the gauge r = g(X)/λ in dimension ``dim``; shapes add o
 
 from smoothing.profiles.base import Profile
 from smoothing.profiles.exponential import Exponential
+from smoothing.profiles.levels import ProfileScore, cosine_mixture, signs_mixture
 from smoothing.profiles.power import Power
 from smoothing.profiles.uniform import Uniform
 
-__all__ = ["Exponential", "Power", "Profile", "Uniform"]
+__all__ = [
+    "Exponential",
+    "Power",
+    "Profile",
+    "ProfileScore",
+    "Uniform",
+    "cosine_mixture",
+    "signs_mixture",
+]

@@ -88,9 +88,9 @@ class Exponential(Profile):
 
     @property
     def mean_score(self) -> float:
-        return float(self._partial(np.zeros(()), upper=True))
+        return float(self.partial(np.zeros(()), upper=True))
 
-    def _partial(self, u: Array, *, upper: bool) -> Array:
+    def partial(self, u: Array, *, upper: bool) -> Array:
         """E[ψ'(r); r^k ≥ u] or E[ψ'(r); r^k ≤ u]: each power of r tilts the Gamma law to another shape."""
         tail = sp.gammaincc if upper else sp.gammainc
         a, step = self.gamma_shape, 1 - 1 / self.k  # r^(k-1) tilts Gamma(a) to Gamma(a + 1 - 1/k)
@@ -109,17 +109,17 @@ class Exponential(Profile):
 
     def upper_score(self, w: Array) -> Array:
         if self.k >= 1 and self.j == 0:  # ψ' increases: the best set is the outside of a ball
-            return self._partial(self._power_quantile(w), upper=True)
+            return self.partial(self._power_quantile(w), upper=True)
         if self.k <= 1:  # ψ' decreases: the inside
-            return self._partial(self._power_quantile(-w), upper=False)
+            return self.partial(self._power_quantile(-w), upper=False)
         # ψ' falls up to r^k = j / (k(k-1)), then rises. Where one of the two sides carries next to nothing, all of
         # it may be added to the best set of the other side: an upper bound on T, which is the sound direction.
         turn = np.asarray(self.j / (self.k * (self.k - 1)))
-        inside, outside = self._partial(turn, upper=False), self._partial(turn, upper=True)
+        inside, outside = self.partial(turn, upper=False), self.partial(turn, upper=True)
         if inside < NEGLIGIBLE * outside:
-            return self._partial(self._power_quantile(w), upper=True) + inside
+            return self.partial(self._power_quantile(w), upper=True) + inside
         if outside < NEGLIGIBLE * inside:
-            return self._partial(self._power_quantile(-w), upper=False) + outside
+            return self.partial(self._power_quantile(-w), upper=False) + outside
         # Otherwise an inner ball of mass s and an outside of mass q - s, with equal scores on their faces.
         return best_split(self._split_gain, self._split_value, w, sp.ndtr(-w))
 
@@ -135,7 +135,7 @@ class Exponential(Profile):
 
     def _split_value(self, s: Array, w: Array) -> Array:
         inner, outer = self._faces(s, w)
-        return self._partial(inner, upper=False) + self._partial(outer, upper=True)
+        return self.partial(inner, upper=False) + self.partial(outer, upper=True)
 
 
 def log_gamma_draw(

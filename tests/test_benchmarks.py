@@ -1,0 +1,159 @@
+"""The benchmark of radii runs and reports what it measured; no test holds a time against a clock."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import radii, report, worker
+from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_cells
+from benchmarks.radii import _run, parser
+from benchmarks.results import write_section
+from smoothing import parse_noise
+from smoothing.methods import differential
+from smoothing.profiles.base import reciprocal_integral
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*argv):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.radii", *argv], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def test_a_quick_run_prints_the_ratios():
+    done = run("--quick")
+    assert done.returncode == 0, done.stderr
+    assert "× low d" in done.stdout and "rs4a cold" not in done.stdout
+    ratios = [line for line in done.stdout.splitlines() if str(DIMS[1]) in line and "exp-" in line]
+    assert len(ratios) == 4  # a level-set table, a differential table, a single radius of either
+    for title in ("Level-set tables: 300 radii", "Differential tables: 3000 radii", "Single radii"):
+        assert title in done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv, complaint",
+    [
+        (["--rs4a", "nowhere"], "no src/noises/noises.py"),
+        (["--quick", "--write"], "whole runs"),
+        (["--only", "nothing-like-it"], "no noise of a row"),
+        (["--peer-seconds", "0"], "positive"),
+    ],
+)
+def test_bad_input_is_one_line(argv, complaint):
+    done = run(*argv)
+    assert done.returncode == 2 and complaint in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_single_radius_is_the_median_over_processes(monkeypatch):
+    times = iter([9.0, 2.0, 1.0] * 2)
+    rest = {"cold_s": [5.0], "warm_s": [5.0], "probes": [1.0] * len(worker.PROBES)}
+    monkeypatch.setattr(radii, "_run", lambda job: {"first_s": next(times), **rest})
+    rows = radii.measure(parser().parse_args(["--only", "uniform", "--repetitions", "3"]))
+    assert [row["ours"]["first_s"] for row in rows] == [2.0, 2.0]
+
+
+def test_defaults():
+    args = parser().parse_args([])
+    assert args.repetitions == 5 and args.rs4a is None and not args.write
+
+
+@pytest.mark.parametrize("dim", DIMS)
+def test_every_cell_is_a_noise(dim):
+    for cell in level_set_cells(dim) + differential_cells(dim) + single_cells(dim):
+        assert parse_noise(cell.noise, dim=dim, scale=1).dim == dim
+
+
+def test_the_grid_ends_at_one_minus_1e_9():
+    rho = worker.grid(300)
+    assert len(rho) == 300 and rho == sorted(rho) and rho[0] > 0.5
+    assert 1 - rho[-1] == pytest.approx(1e-9, rel=0.02)  # Φ_N(-6) = 9.866e-10
+
+
+def test_emptied_caches_build_again(monkeypatch):
+    built = []
+    make = differential.ReciprocalIntegral.__init__
+    monkeypatch.setattr(
+        differential.ReciprocalIntegral,
+        "__init__",
+        lambda self, *a, **k: (built.append(1), make(self, *a, **k))[1],
+    )
+    profile = parse_noise("exp-linf:k=2", dim=7, scale=1).profile
+    for _ in range(2):
+        reciprocal_integral(profile)
+        reciprocal_integral(profile)
+        worker.empty_caches()
+    assert len(built) == 2
+
+
+# A stand-in with the peer's interface: what it does is known, so that what is reported of it can be checked.
+STAND_IN = """
+import sys, time
+class ExpInf:
+    def __init__(self, dim, lambd, k): self.linf_rho = None
+    def certify_linf(self, prob_lb):
+        import numpy, torch
+        assert prob_lb.dtype == torch.float
+        BODY
+        self.linf_rho = numpy.array([0.5, 0.7, 0.6])
+        return 0 * prob_lb + 0.25
+"""
+
+
+def peer(tmp_path, body, budget=30.0, head=""):
+    folder = tmp_path / "src" / "noises"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(head + STAND_IN.replace("BODY", body))
+    cell = next(c for c in differential_cells(DIMS[0]) if c.noise == "exp-linf:k=2")
+    job = {"side": "peer", "folder": str(tmp_path), "budget_s": budget, "radii": 10, "repetitions": 2}
+    return _run(job | vars(cell) | {"peer_call": cell.peer_call})
+
+
+def test_a_peer_is_timed_and_its_table_looked_at(tmp_path):
+    result = peer(tmp_path, "print('chatter')")
+    assert len(result["cold_s"]) == 2 and result["probes"] == [0.25] * len(worker.PROBES)
+    assert result["points"] == 2 and result["monotone"] is False and result["ends"] == 0.6
+    row = {"noise": "n", "norm": "linf", "dim": 2, "peer": result, "ours": {"probes": [0.5] * 5}}
+    assert "-50 %" in report._deviations([row]) and "NO" in report._deviations([row])
+
+
+def test_a_peer_over_its_budget_says_how_far_it_came(tmp_path):
+    result = peer(
+        tmp_path, "print('| 7/300 [00:01<', file=sys.stderr, flush=True); time.sleep(60)", budget=0.2
+    )
+    assert result == {"over_s": 0.2, "step": ["7", "300"]}
+    assert report._peer({"peer": result, "ours": {"cold_median_s": 0.01}})[0] == "> 200 ms (7 of 300)"
+
+
+def test_a_peer_that_fails_or_lacks_a_package_is_reported(tmp_path):
+    assert peer(tmp_path / "a", "raise ValueError('no bracket')") == {"failed": "ValueError: no bracket"}
+    assert peer(tmp_path / "b", "", head="import surely_not_installed\n") == {
+        "missing": "surely_not_installed"
+    }
+
+
+def test_results_keep_the_sections_of_others(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    write_section("Radii", "first", path)
+    write_section("Sampling", "other", path)
+    write_section("Radii", "second", path)
+    text = path.read_text()
+    assert "first" not in text and text.index("## Radii\n\nsecond") < text.index("## Sampling\n\nother")
+    assert text.startswith("# Measurements")
+
+
+def test_memory_growth_is_seen():
+    if not Path("/proc/self/status").exists():
+        pytest.skip("memory is read from /proc")
+    _, growth = worker.with_growth(lambda: bytearray(b"x") * 50_000_000)
+    assert 45e6 < growth < 100e6
+
+
+def test_json_is_alone_on_stdout():
+    done = run("--only", "uniform", "--repetitions", "1", "--json")
+    document = json.loads(done.stdout)
+    assert [row["dim"] for row in document["rows"]] == list(DIMS)
+    assert all(abs(row["deviation"]) < 1e-12 for row in document["rows"])
