@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: certify test test-slow check clean
+.PHONY: certify test test-slow check compare bench clean
 
 certify: $(READY)  ## set up and run the main job
 	$(BIN)/python -m smoothing.certify --noise uniform
@@ -14,6 +14,12 @@ test: $(READY)  ## set up and run the tests (minutes on two cores)
 
 test-slow: $(READY)  ## the tests that take longer
 	$(BIN)/python -m pytest -n 2 -m slow
+
+compare: $(READY)  ## every radius by every method
+	$(BIN)/python -m validation.compare_methods
+
+bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer's column)
+	$(BIN)/python -m benchmarks.radii $(if $(RS4A),--rs4a $(RS4A))
 
 check: $(READY)  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -28,7 +28,12 @@ def symbol(norm: Norm) -> str:
 
 
 def save(
-    draw: Callable[[Any], None], path: str | Path, *, panels: int = 1, size: tuple[float, float] = (4.2, 3.2)
+    draw: Callable[[Any], None],
+    path: str | Path,
+    *,
+    panels: int = 1,
+    size: tuple[float, float] = (4.2, 3.2),
+    sharey: bool = True,
 ) -> None:
     """Draw on ``panels`` axes side by side (an axes, or an array of them) and write the file."""
     import matplotlib
@@ -40,7 +45,7 @@ def save(
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
     with plt.style.context(str(files("smoothing").joinpath("house.mplstyle"))):
-        figure, axes = plt.subplots(1, panels, figsize=(size[0] * panels, size[1]), sharey=panels > 1)
+        figure, axes = plt.subplots(1, panels, figsize=(size[0] * panels, size[1]), sharey=sharey)
         draw(axes)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)

@@ -1,6 +1,7 @@
-"""The table of reference radii that the tests of the library are held against.
+"""The tables of reference radii that the tests of the library are held against.
 
     python -m validation.oracle_table --out tests/data/oracle_radii.json
+    python -m validation.oracle_table --table level-sets --out tests/data/oracle_level_sets.json
 
 Every case has its noise, parameters, dimension and norm, σ/λ, and one radius (λ = 1, 30 digits) for each ρ of the
 common list, kept as hexadecimal floats. An existing file is continued: cases that stand in it are not computed again.
@@ -9,12 +10,14 @@ common list, kept as hexadecimal floats. An existing file is continued: cases th
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mpmath
 
+from validation import level_set_cases
 from validation.oracle import BITS, radius, sigma_over_scale
 
 DIMS = (1, 2, 10, 784, 3072, 150528)
@@ -88,12 +91,37 @@ def key(entry: dict[str, Any]) -> str:
     return json.dumps([entry[name] for name in ("noise", "params", "dim", "norm", "method")])
 
 
-def write(path: Path, entries: list[dict[str, Any]]) -> None:
+@dataclass(frozen=True)
+class Table:
+    """What a file consists of."""
+
+    head: dict[str, Any]
+    rhos: tuple[float, ...]
+    cases: list[Case]
+    compute: Callable[[Case], dict[str, Any]]
+
+
+def tables() -> dict[str, Table]:
+    """The tables by name."""
+    about = "radii at scale 1 for every rho, by validation.oracle_table"
+    level_sets = {
+        "about": f"{about}: level sets",
+        "bits": level_set_cases.BITS,
+        "digits": level_set_cases.DIGITS,
+    }
+    return {
+        "radii": Table({"about": about, "bits": BITS}, RHOS, [*products(), *shells()], compute),
+        "level-sets": Table(
+            level_sets, level_set_cases.RHOS, level_set_cases.cases(), level_set_cases.compute
+        ),
+    }
+
+
+def write(path: Path, table: Table, entries: list[dict[str, Any]]) -> None:
     """The file, whole or not at all."""
-    head = {"about": "radii at scale 1 for every rho, by validation.oracle_table", "bits": BITS}
     lines = [
-        json.dumps(head)[:-1] + ",",
-        '"rho": ' + json.dumps([rho.hex() for rho in RHOS]) + ",",
+        json.dumps(table.head)[:-1] + ",",
+        '"rho": ' + json.dumps([rho.hex() for rho in table.rhos]) + ",",
         '"cases": [',
     ]
     text = "\n".join(lines) + "\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]}\n"
@@ -102,31 +130,33 @@ def write(path: Path, entries: list[dict[str, Any]]) -> None:
     partial.replace(path)
 
 
+def fill(table: Table, out: Path) -> None:
+    """Compute what is missing, and write every five cases and at the end."""
+    known: dict[str, dict[str, Any]] = {}
+    if out.exists():
+        stored = json.loads(out.read_text())
+        if stored["rho"] == [rho.hex() for rho in table.rhos] and stored["bits"] == table.head["bits"]:
+            known = {key(entry): entry for entry in stored["cases"]}
+    names = [json.dumps(list(case)) for case in table.cases]
+    for number, (name, case) in enumerate(zip(names, table.cases, strict=True), start=1):
+        if name not in known:
+            known[name] = table.compute(case)
+            print(f"{number}/{len(names)} {name}", file=sys.stderr, flush=True)
+            if number % 5 == 0:
+                write(out, table, list(known.values()))
+    write(out, table, [known[name] for name in names])
+
+
 def main() -> None:
     """Fill the table."""
+    choices = tables()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True)
-    out: Path = parser.parse_args().out
-    known: dict[str, dict[str, Any]] = {}
-    if out.exists():
-        stored = json.loads(out.read_text())
-        if stored["rho"] == [rho.hex() for rho in RHOS] and stored["bits"] == BITS:
-            known = {key(entry): entry for entry in stored["cases"]}
-    entries: list[dict[str, Any]] = []
-    cases = [*products(), *shells()]
-    for number, case in enumerate(cases, start=1):
-        name = json.dumps(list(case))
-        fresh = name not in known
-        entries.append(compute(case) if fresh else known[name])
-        if fresh:
-            print(f"{number}/{len(cases)} {name}", file=sys.stderr, flush=True)
-            if number % 20 == 0:
-                write(
-                    out, entries + [entry for other, entry in known.items() if other not in map(key, entries)]
-                )
-    write(out, entries)
+    parser.add_argument("--table", choices=sorted(choices), default="radii")
+    options = parser.parse_args()
+    fill(choices[options.table], options.out)
 
 
 if __name__ == "__main__":

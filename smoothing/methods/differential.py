@@ -77,7 +77,7 @@ class ReciprocalIntegral:
         edges = EDGES if edges is None else edges
         # Many panels are narrow, and fewer nodes a panel serve.
         self._rule = _rule(32 if len(edges) < 100 else 20 if len(edges) < 1500 else 8)
-        self._halvings = _MOST_HALVINGS if len(edges) < 20 else 3 if len(edges) < 100 else 1
+        self._halvings = (2 if noise > _RESOLVED else _MOST_HALVINGS) if len(edges) < 100 else 1
         self._edges, self._coefficients = self._expand(edges)
         left, right = self._edges[:-1], self._edges[1:]
         h = self._coefficients @ self._rule.values
@@ -141,7 +141,7 @@ def _concave(upper: Callable[[Array], Array]) -> Callable[[Array], Array]:
     T(q)/q can only grow as q falls. Where a computed one falls, numbers have underflowed and T may be too small,
     which would make the radius too large: T(q) ≤ T(1) is always true, and gives up no more than what lies beyond.
     """
-    w = np.linspace(EDGES[0], EDGES[-1], 673)
+    w = np.linspace(EDGES[0], EDGES[-1], 225)
     whole = upper(EDGES[:1])[0]
     with np.errstate(all="ignore"):
         mean = upper(w) / sp.ndtr(-w)

@@ -1,0 +1,99 @@
+"""The comparison finds nothing wrong with our radii, and finds a radius wrong that is a hundredth too long."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geometry.norms import L1, L2, Linf
+from validation.comparison import Cell, compare, specs
+
+ROOT = Path(__file__).parents[2]
+# What is quick to tabulate: every shape and profile, and products against all norms.
+QUICK = [
+    Cell(spec, norm, 784)
+    for spec in ("gaussian", "laplace", "uniform", "uniform-l1", "uniform-l2", "exp-l1:k=1,j=392", "exp-l2:k=1,j=392",
+                 "exp-linf:k=2", "pow-linf:k=1,a=794")
+    for norm in (L1(), L2(), Linf())
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return {(cell, f): compare(cell, (0.6, 0.9, 0.99), inflate=f) for cell in QUICK for f in (1.0, 1.01)}
+
+
+def test_nothing_is_wrong(compared):
+    assert [what for (_, f), result in compared.items() if f == 1 for what in result.failures] == []
+
+
+def test_a_hundredth_too_long_is_caught(compared):
+    caught = [bool(result.failures) for (_, f), result in compared.items() if f > 1]
+    assert np.mean(caught) >= 0.95
+
+
+@pytest.mark.slow
+def test_a_hundredth_too_long_is_caught_everywhere():
+    """In at least 95 % of all cells of the default families at d = 10."""
+    caught = []
+    for spec in specs(10):
+        for norm in (L1(), L2(), Linf()):
+            caught.append(bool(compare(Cell(spec, norm, 10), (0.6, 0.9, 0.99), inflate=1.01).failures))
+    assert np.mean(caught) >= 0.95
+
+
+def test_sandwich_and_oracle_are_there(compared):
+    for (cell, f), result in compared.items():
+        if f == 1:
+            assert any(entry.method == "oracle" for entry in result.entries), cell
+    entries = {e.theorem: e for e in compared[Cell("exp-linf:k=2", Linf(), 784), 1.0].entries}
+    assert (entries["cube-linf"].radius < entries["cube-level-set-linf"].radius).all()
+
+
+def command(*arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", "validation.compare_methods", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_command(tmp_path):
+    quick = ["--noise", "uniform", "laplace", "--dim", "3", "--jobs", "1", "--rho", "0.6", "0.9", "--json"]
+    good = command(*quick, "--out", str(tmp_path / "good"))
+    assert good.returncode == 0, good.stderr
+    document = json.loads(good.stdout)
+    assert document["failures"] == []
+    assert {"noise", "norm", "dim", "method", "radius"} <= document["cells"][0].keys()
+    rows = list(csv.DictReader((tmp_path / "good" / "comparison.csv").open()))
+    assert {row["method"] for row in rows} >= {
+        "certified",
+        "closed form",
+        "oracle",
+        "baseline",
+        "monte carlo",
+    }
+    assert (tmp_path / "good" / "radii_d3.png").stat().st_size > 5000
+    bad = command(*quick, "--out", str(tmp_path / "bad"), "--inflate", "1.01", "--no-figures")
+    assert bad.returncode == 1 and json.loads(bad.stdout)["failures"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--noise", "gausian"], "known:"),
+        (["--norm", "l7"], "unknown norm"),
+        (["--rho", "1.2"], "probability"),
+        (["--rho", "0.4"], "above 1/2"),
+        (["--noise", "exp-linf:k=-1", "--dim", "3"], "out of range"),
+    ],
+)
+def test_nonsense_is_one_line(arguments, words):
+    result = command(*arguments)
+    assert result.returncode == 2 and words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1 and not result.stdout
