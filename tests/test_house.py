@@ -23,7 +23,13 @@ ROOMS = (
     "smoothing",
     "validation",
 )  # each may import those before it, never one after it
-COMMANDS = ("smoothing.certify", "smoothing.train", "smoothing.radius", "smoothing.report", "validation.compare_methods")
+COMMANDS = (
+    "smoothing.certify",
+    "smoothing.train",
+    "smoothing.radius",
+    "smoothing.report",
+    "validation.compare_methods",
+)
 MODULES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 

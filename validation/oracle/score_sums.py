@@ -39,8 +39,9 @@ class Spectrum:
         total = acb(0)
         for node, weight in zip(self.nodes, weights, strict=True):
             exponent = -s * node
-            if exponent.real > -100:
-                total += weight * exponent.exp()
+            if exponent.real < -100:  # and all nodes further out
+                break
+            total += weight * exponent.exp()
         return total.imag / arb.pi()
 
     def f(self, s: Any) -> Any:

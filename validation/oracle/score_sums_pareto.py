@@ -98,8 +98,9 @@ class CornerSpectrum:
             for terms, shift in zip(self._terms(corner), (corner - s, corner + 1 - s), strict=True):
                 for zeta, term in terms:
                     exponent = shift * zeta
-                    if exponent.real > -80 - self.bits:
-                        total += term * exponent.exp() * kernel(zeta)
+                    if exponent.real < -80 - self.bits:  # and all nodes further out
+                        break
+                    total += term * exponent.exp() * kernel(zeta)
             return total.imag / arb.pi()
 
     def f(self, s: Any) -> Any:

@@ -76,7 +76,7 @@ class _Solver:
         return below_half(-exp(y)) + exp(-exp(y)) * below_half(exp(y))
 
     def half(self, x: Any, tolerance: Any) -> Any:
-        """ρ - 1/2 that a shift of length exp(x) needs: its minimum over τ from a point 1e-12 near."""
+        """ρ - 1/2 that a shift of length exp(x) needs: the minimum over τ."""
         law, e = self.law, x.exp().mid()
         if (known := law.settled(e, tolerance)) is not None:
             return known
@@ -93,19 +93,19 @@ class _Solver:
             self.slope = (-falling(y + _NEAR) - value) / _NEAR
         for _ in range(8):
             step = (-value / self.slope).mid()
-            if abs(step) < 1e-12 or not abs(step) < 1:
+            settled = abs(value * step) * y.exp() < tolerance  # the slope of ρ in log τ is -τ exp(-τ) H
+            if settled or not abs(step) < 1:
                 break
             y = (y + step).mid()
             value, last = -falling(y), value
             self.slope = (value - last) / step
-        if not abs(step) < 1e-12:  # close to an atom of L
-            y, step = crossing(falling, *bracket(falling, start, 1e-4), 1e-20), arb(0)
+        if not settled:  # L has nearly an atom there, or the root of one
+            y, step = crossing(falling, *bracket(falling, start, 1e-4), 1e-30), arb(0)
             value, self.slope = -falling(y), (-falling(y + 1e-14) + falling(y)) / arb(1e-14)
         if self.x != x:
             self.x, self.y, self.lean = x, y + step, (y + step - self.y) / (x - self.x)
         tau = y.exp().mid()
-        beyond = (-tau).exp() * (value + tau * value**2 / self.slope / 2)
-        return law.below_half(e, -tau, tolerance) + beyond
+        return law.below_half(e, -tau, tolerance) + (-tau).exp() * value
 
 
 def above_half(law: LikelihoodRatio, e: Any) -> Any:
@@ -152,7 +152,9 @@ def _secants(law: LikelihoodRatio, half: Fraction, tolerance: Any, solver: _Solv
         if abs(at_newer) < _FINE * _FINE:
             return newer.exp()
         step = at_newer * (newer - older) / (at_newer - at_older)
+        if (
+            abs(step * (newer - older)) < 1e-30
+        ):  # what this step leaves is of the order of the last two steps' product
+            return (newer - step).exp()
         older, newer, at_older = newer, (newer - step).mid(), at_newer
-        if abs(step) < 1e-16:  # superlinear: what is left is of the order of the last two steps' product
-            return newer.exp()
     raise PrecisionError(f"secants do not settle near e = {float(newer.exp())}")
