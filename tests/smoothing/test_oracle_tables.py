@@ -59,15 +59,15 @@ def fast(cases, is_slow):
 
 @pytest.mark.parametrize("case", fast(LEVEL_SETS["cases"], lambda case: case["dim"] < 64))
 def test_level_sets(case):
-    """Never above, and within 1e-9 beyond what is stated as the error: less than 1e-9 but for the heaviest tails."""
+    """Never above, and within 1e-9 beyond the stated error, which is below 1e-9 but for heavy tails and at d = 2."""
     theorem = NAMED.get((case["noise"], case["norm"]))
     if case["noise"] == "exp-power":
         theorem = "exp-power-level-set-l1" if case["params"]["p"] < 1 else "exp-power-l1"
     excess, error = excesses(case, rhos(LEVEL_SETS), theorem or "ball-level-set")
-    assert (excess <= 1e-20).all() if theorem is None else (excess <= 1e-11).all(), excess.max()
-    assert (excess >= -1e-9 - 2 * error).all() and (
-        error < (1e-7 if case["noise"] == "pow-l2" else 1e-9)
-    ).all(), (excess.min(), error.max())
+    # a named row may be an upper bound, which may be off to either side by its rounding
+    assert (excess <= (1e-20 if theorem is None else 1e-11)).all(), excess.max()
+    assert (excess >= -1e-9 - 2 * error).all(), excess.min()
+    assert (error < (1e-7 if case["noise"] == "pow-l2" or case["dim"] == 2 else 1e-9)).all(), error.max()
 
 
 def is_slow(case):

@@ -300,7 +300,7 @@ def test_twice_the_nodes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     cases = [
         (lambda: score_sums_power.power_spectrum(Fraction(1, 2), 784, 1.0), (1.0, 60.0, 3e5)),
         (lambda: score_sums_power.power_spectrum(Fraction(3, 2), 10, 1e-3), (1e-3, 3.0, 30.0)),
-        (lambda: score_sums_power.power_spectrum(Fraction(10), 3, 1e-9), (1e-9, 3.0, 40.0)),
+        (lambda: score_sums_power.power_spectrum(Fraction(10), 3, 1e-9), (1e-9, 3.0, 20.0)),
         (lambda: score_sums_pareto.CornerSpectrum(Fraction(20), 10), (1e-9, 0.7, 9.96)),
         (lambda: score_sums_pareto.CornerSpectrum(Fraction(1, 2), 3), (1e-9, 0.7, 2.99)),
         (lambda: score_sums_pareto.pareto_spectrum(Fraction(20), 784), (0.1, 30.0, 160.0)),
@@ -315,7 +315,7 @@ def test_twice_the_nodes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
             for s in points:
                 for name in ("f", "mass", "phi"):
                     coarse, fine = (to_mpf_loose(getattr(law, name)(arb(s))) for law in laws)
-                    assert abs(coarse - fine) <= 2e-15 * abs(fine)
+                    assert abs(coarse - fine) <= 2e-15 * abs(fine) + 1e-24  # P itself is 1e-9 there
     score_sums_power.power_scores.cache_clear()
 
 
@@ -341,12 +341,12 @@ def sum_on_a_grid(score: np.ndarray, dim: int, rho: float) -> float:
 def test_sums_by_convolution_of_cells(dim: int) -> None:
     u = (np.arange(400_000) + 0.5) / 400_000
     both = np.concatenate([u, -u])
-    for a in (0.5, 3.0, 20.0):
+    for a in (0.5, 20.0) if dim == 3 else (3.0,):
         score = (a + 1) * np.sign(both) * np.abs(both) ** (1 / a)
         for rho in (0.6, 0.9, 0.99):
             value = float(radius("pareto", {"a": a}, dim, "linf", rho))
             assert value == pytest.approx(sum_on_a_grid(score, dim, rho), rel=1e-3)
-    for p in (1.5, 3.0):
+    for p in (1.5, 3.0) if dim == 3 else (1.5,):
         score = p * np.sign(both) * special.gammaincinv(1 / p, np.abs(both)) ** (1 - 1 / p)
         for rho in (0.6, 0.9, 0.99):
             value = float(radius("exp-power", {"p": p}, dim, "linf", rho))
