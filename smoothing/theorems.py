@@ -187,7 +187,12 @@ def _choose(noise: Noise, norm: Norm, name: str | None) -> tuple[Theorem, ...]:
         if not found:
             raise InputError(_nothing(noise, norm))
         # A tight theorem cannot be beaten.
-        return next(((t,) for t in found if t.tight), found)
+        tight = next((t for t in found if t.tight), None)
+        if tight is not None:
+            return (tight,)
+        from smoothing.methods.inclusion import can_help
+
+        return tuple(t for t in found if t.method is not Method.INCLUSION or can_help(noise, norm))
     table = {t.name: t for t in theorems()}
     if name not in table:
         raise InputError(f"unknown theorem {name!r}; known: {', '.join(sorted(table))}")

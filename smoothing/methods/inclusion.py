@@ -32,12 +32,21 @@ def direct_theorems(noise: Noise, norm: Norm) -> list[Theorem]:
 def inclusion(noise: Noise, norm: Norm, rho: Array) -> Array:
     """R_q ≥ R_p · d^min(0, 1/q - 1/p), the best over p in {1, 2, ∞} and their theorems."""
     best = np.zeros_like(rho)
-    own = bool(direct_theorems(noise, norm))
     for source in _SOURCES:
-        # Where the pair has a theorem of its own, the one about a larger ball adds nothing.
-        if source == norm or (own and shrinkage(source, norm, noise.dim) == 1):
+        if source == norm:
             continue
         for candidate in direct_theorems(noise, source):
             lower, _ = evaluate(candidate, noise, source, rho)
             best = np.maximum(best, lower * shrinkage(source, norm, noise.dim))
     return best
+
+
+def can_help(noise: Noise, norm: Norm) -> bool:
+    """Whether inclusion may exceed the pair's own theorems: not if it has only larger balls to shrink from.
+
+    A method says no more about a larger ball than about the pair's own.
+    """
+    if not direct_theorems(noise, norm):
+        return True
+    smaller = [s for s in _SOURCES if s != norm and shrinkage(s, norm, noise.dim) < 1]
+    return any(direct_theorems(noise, source) for source in smaller)

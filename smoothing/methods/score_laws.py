@@ -125,13 +125,20 @@ class TailLaw(ScoreLaw):
         """s with P(S > s) = Φ_N(-w)/2, to 1e-11: bracketed by the table."""
         at, log_level = self._table
         place = np.clip(np.searchsorted(at, w), 1, len(at) - 1)
-        y = self._root(w, log_level[place - 1] - 1e-6, log_level[place] + 1e-6, 1e-11)
-        return np.where(y <= log_level[0], 0.0, np.exp(y))
+        y = self._root(
+            w, np.maximum(log_level[place - 1] - 1e-6, self._floor), log_level[place] + 1e-6, 1e-11
+        )
+        return np.where(y <= self._floor, 0.0, np.exp(y))
+
+    @property
+    def _floor(self) -> float:
+        """log of a level that is as good as zero."""
+        return float(np.log(1e-10 * self.size))
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
-        """log s on a grid of w. Levels below 1e-10 of the typical one are as good as zero."""
-        low, high = np.log(1e-10 * self.size), np.log(self.size)
+        """log s on a grid of w."""
+        low, high = self._floor, np.log(self.size)
         while self.tail(np.exp(np.array([high])))[0] > 1e-18:
             high += 0.7
         at = np.arange(-12.5, 8.6, 0.15)

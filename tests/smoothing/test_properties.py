@@ -16,6 +16,9 @@ NORMS = (L1(), L2(), Linf(), lp(1.5), lp(3))
 ROUNDING = 1 - 1e-11  # formulas are accurate to 1e-12; two of them meet in a comparison
 
 
+TABULATED = {"exp-power", "pareto", "exp-l1", "pow-l1", "pow-l2"}
+
+
 @st.composite
 def noises(draw):
     """Any family at any admissible parameters, dim 1 … 4000, scale over eight decades."""
@@ -25,7 +28,10 @@ def noises(draw):
         return parse_noise(
             f"body:{body}", dim=draw(st.integers(1, 4)), scale=10.0 ** draw(st.integers(-4, 4))
         )
-    dim = draw(st.sampled_from([1, 2, 3, 10, 64, 784, 3072]) | st.integers(1, 4000))
+    if name in TABULATED:  # seconds to minutes a law in high dimension; tests/data has those
+        dim = draw(st.sampled_from([1, 2, 3, 10]))
+    else:
+        dim = draw(st.sampled_from([1, 2, 3, 10, 64, 784, 3072]) | st.integers(1, 4000))
     parameters = {}
     for key in FAMILIES[name].parameters:
         if key == "j":
@@ -56,7 +62,7 @@ def radius(noise, norm, rho):
         assume(False)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(noise=noises(), norm=st.sampled_from(NORMS), a=rhos, b=rhos)
 def test_monotone_in_rho_positive_and_finite(noise, norm, a, b):
     small, large = radius(noise, norm, [min(a, b), max(a, b)])
@@ -65,27 +71,27 @@ def test_monotone_in_rho_positive_and_finite(noise, norm, a, b):
         assert large > 0
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(noise=noises(), norm=st.sampled_from(NORMS), rho=st.floats(0, 0.5))
 def test_no_majority_no_radius(noise, norm, rho):
     assert radius(noise, norm, rho) == 0
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(noise=noises(), norm=st.sampled_from(NORMS), rho=rhos, factor=st.floats(0.01, 100))
 def test_radii_scale_with_lambda(noise, norm, rho, factor):
     bigger = parse_noise(noise.spec, dim=noise.dim, scale=noise.scale * factor)
     assert radius(bigger, norm, rho) == pytest.approx(factor * radius(noise, norm, rho), rel=1e-12)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(noise=noises(), rho=rhos)
 def test_larger_balls_have_smaller_radii(noise, rho):
     r1, r2, rinf = (radius(noise, norm, rho) for norm in (L1(), L2(), Linf()))
     assert r1 >= r2 * ROUNDING and r2 >= rinf * ROUNDING
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(noise=noises(), norm=st.sampled_from(NORMS), many=st.lists(rhos, min_size=1, max_size=6))
 def test_batch_equals_loop(noise, norm, many):
     batch = radius(noise, norm, many)
@@ -93,20 +99,22 @@ def test_batch_equals_loop(noise, norm, many):
     np.testing.assert_allclose(batch, loop, rtol=1e-13)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(noise=noises(), norm=st.sampled_from(NORMS), rho=rhos)
 def test_theorems_of_a_cell_agree_within_their_ordering(noise, norm, rho):
     """No sound radius exceeds a tight one; tight ones are equal; none is negative or NaN."""
     rho = np.array([max(rho, 0.5 + 1e-12)])
-    values = {t.name: (evaluate(t, noise, norm, rho)[0][0], t.tight) for t in find_theorems(noise, norm)}
-    assume(values)
-    tight = [value for value, is_tight in values.values() if is_tight]
-    for value, is_tight in values.values():
-        assert value >= 0
-        for best in tight:
-            assert value * ROUNDING <= best
-            if is_tight:
-                assert value == pytest.approx(best, rel=1e-11)
+    found = [(t.tight, *evaluate(t, noise, norm, rho)) for t in find_theorems(noise, norm)]
+    assume(found)
+    for _, value, _ in found:
+        assert value[0] >= 0
+    for is_tight, best, slack in found:
+        if not is_tight:
+            continue
+        for also, value, error in found:  # what was subtracted is the room between them
+            assert value[0] * ROUNDING <= best[0] + 2 * slack[0]
+            if also:
+                assert value[0] == pytest.approx(best[0], rel=1e-11, abs=2 * max(slack[0], error[0]))
 
 
 @pytest.mark.parametrize("rho", [-0.1, 1.1, math.nan, math.inf])
@@ -139,8 +147,8 @@ def test_float32_probabilities_keep_their_value():
 
 
 def test_a_miss_lists_what_exists():
-    with pytest.raises(InputError, match="ball-gaussian"):
-        certify_radius(parse_noise("exp-l2:k=3", dim=5, scale=1), L2(), 0.9)
+    with pytest.raises(InputError, match=r"cube-l1 .*j < d-1"):
+        certify_radius(parse_noise("exp-linf:k=1,j=4.5", dim=5, scale=1), L2(), 0.9)
 
 
 def test_named_theorem_is_used_and_a_wrong_name_lists_the_table():
