@@ -45,6 +45,8 @@ class RadialScore:
     """Levels between which m is smooth: R at normal scores one apart, and its bound or inner extremum."""
     scores: Callable[[Array], Array] | None = None
     """R at normal scores of the radius."""
+    bottom: float = 0.0
+    """The least R."""
     top: float = np.inf
     """The largest R."""
     is_bounded: bool = False
@@ -117,15 +119,15 @@ class SignsMixture(_Mixture):
     @property
     def edges(self) -> Array:
         """Between q = 2 P(W ≥ w) for two neighbouring w, most of the mass has the same W, as long as R w spreads less
-        than W steps. s grows like a root of q at the first of them, below which S = 0; and R may have a largest value.
+        than W steps. s grows like a root of q at the first of them, below which S = 0; and R may have a least and a largest value.
         """
         value, _, later, _ = self._signs
         corners = -sp.ndtri(2 * later[1:-1][value[1:] < _APART / self._spread])
         first = float(-sp.ndtri(2 * later[0])) if self.dim % 2 == 0 else EDGES[0]
         graded = first + 0.6 * 0.25 ** np.arange(14.0)
-        if np.isfinite(self.radial.top):
-            most = normal_score(2 * self.tail(value[:_MOST_CORNERS] * self.radial.top))
-            graded = np.concatenate([graded, most])
+        for end in (self.radial.bottom, self.radial.top):
+            if 0 < end < np.inf:
+                graded = np.concatenate([graded, normal_score(2 * self.tail(value[:_MOST_CORNERS] * end))])
         every = np.concatenate([EDGES, corners, graded, [first]])
         every = np.unique(np.clip(every, EDGES[0], EDGES[-1]))
         return every[np.concatenate([[True], np.diff(every) > 1e-9])]

@@ -52,7 +52,7 @@ def _exponential(profile: Exponential) -> RadialScore:
     if k == 1 and j == 0:
         return RadialScore(
             lambda level: (np.where(level < 1, 1.0, 0.0), np.where(level < 1, 1.0, 0.0)),
-            1.0, (1.0, 1.0), (1.0,), np.ones_like, True,
+            1.0, (1.0, 1.0), (1.0,), np.ones_like, 1.0, 1.0, True,
         )  # fmt: skip
     if j == 0:  # ψ' = k u^(1-1/k): an outside (k > 1) or an inside
 
@@ -98,7 +98,8 @@ def _exponential(profile: Exponential) -> RadialScore:
     low = 1.0 if k == 1 else least
     span = _range(profile, *([low] if low else []))
     levels = _levels(profile) + ((low,) if low else ())
-    return RadialScore(above_turning if k > 1 else above_falling, profile.mean_score, span, levels, scores)
+    above = above_turning if k > 1 else above_falling
+    return RadialScore(above, profile.mean_score, span, levels, scores, low)
 
 
 def _power(profile: Power) -> RadialScore:
@@ -149,7 +150,7 @@ def _power(profile: Power) -> RadialScore:
     span = _range(profile, *([most] if k > 1 else []))
     levels = _levels(profile) + ((most,) if np.isfinite(most) else ())
     above = above_turning if k > 1 else above_falling
-    return RadialScore(above, profile.mean_score, span, levels, scores, most, k >= 1)
+    return RadialScore(above, profile.mean_score, span, levels, scores, top=most, is_bounded=k >= 1)
 
 
 def two_roots(k: float, target: Array) -> tuple[Array, Array]:

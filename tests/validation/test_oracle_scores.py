@@ -22,6 +22,7 @@ from validation.oracle_scores_table import DIGITS, RHOS, compute, key, mixtures,
 
 TABLE = Path(__file__).parents[1] / "data" / "oracle_scores.json"
 EVERY_RHO = (0.5 + 1e-6, 0.6, 0.9, 0.999, 1 - 1e-9)
+pytestmark = pytest.mark.slow  # minutes of ball arithmetic
 KINDS = [  # (profile, k, j or a) in the plane or in space, one for each shape of the superlevel sets of ψ'
     ("exp", "2", "0"),
     ("exp", "1/2", "0"),
