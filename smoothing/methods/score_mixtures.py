@@ -119,7 +119,8 @@ class SignsMixture(_Mixture):
     @property
     def edges(self) -> Array:
         """Between q = 2 P(W ≥ w) for two neighbouring w, most of the mass has the same W, as long as R w spreads less
-        than W steps. s grows like a root of q at the first of them, below which S = 0; and R may have a least and a largest value.
+        than W steps. s grows like a root of q at the first of them, below which S = 0. R may have a least and a
+        largest value.
         """
         value, _, later, _ = self._signs
         corners = -sp.ndtri(2 * later[1:-1][value[1:] < _APART / self._spread])
