@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import special as sp
 from scipy.optimize import elementwise
 
-from smoothing.methods.differential import ReciprocalIntegral
+from smoothing.methods.differential import EDGES, ReciprocalIntegral
 
 Array = NDArray[np.float64]
 
@@ -162,3 +162,14 @@ class TailLaw(ScoreLaw):
 def normal_score(q: Array) -> Array:
     """w with Φ_N(-w) = q, finite everywhere."""
     return np.clip(-sp.ndtri(np.clip(q, 0, 1)), -40, 40)
+
+
+def panel_ends(*corners: Array) -> Array:
+    """The usual panel ends in w and the corners, each once."""
+    every = np.unique(np.clip(np.concatenate([EDGES, *corners]), EDGES[0], EDGES[-1]))
+    return every[np.concatenate([[True], np.diff(every) > 1e-9])]
+
+
+def graded(first: float) -> Array:
+    """Panel ends that close in on a corner from the right, where T behaves like a root."""
+    return first + np.append(0.6 * 0.25 ** np.arange(14.0), 0.0)

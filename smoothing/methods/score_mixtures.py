@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import special as sp
 
 from smoothing.methods.differential import EDGES
-from smoothing.methods.score_laws import TailLaw, normal_score
+from smoothing.methods.score_laws import TailLaw, graded, normal_score, panel_ends
 from smoothing.methods.signs import sum_of_signs
 from smoothing.special import gauss_legendre, log_gamma_ratio
 
@@ -125,13 +125,9 @@ class SignsMixture(_Mixture):
         value, _, later, _ = self._signs
         corners = -sp.ndtri(2 * later[1:-1][value[1:] < _APART / self._spread])
         first = float(-sp.ndtri(2 * later[0])) if self.dim % 2 == 0 else EDGES[0]
-        graded = first + 0.6 * 0.25 ** np.arange(14.0)
-        for end in (self.radial.bottom, self.radial.top):
-            if 0 < end < np.inf:
-                graded = np.concatenate([graded, normal_score(2 * self.tail(value[:_MOST_CORNERS] * end))])
-        every = np.concatenate([EDGES, corners, graded, [first]])
-        every = np.unique(np.clip(every, EDGES[0], EDGES[-1]))
-        return every[np.concatenate([[True], np.diff(every) > 1e-9])]
+        ends = [end for end in (self.radial.bottom, self.radial.top) if 0 < end < np.inf]
+        kinks = [normal_score(2 * self.tail(value[:_MOST_CORNERS] * end)) for end in ends]
+        return panel_ends(corners, graded(first), *kinks)
 
     def _both(self, s: Array) -> tuple[Array, Array]:
         value, mass, later_mass, later_mean = self._signs

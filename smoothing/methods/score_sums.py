@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import special as sp
 
 from smoothing.methods.contour import contours
-from smoothing.methods.score_laws import ScoreLaw
+from smoothing.methods.score_laws import ScoreLaw, graded, normal_score, panel_ends
+from smoothing.methods.signs import sum_of_signs
 from smoothing.methods.tail_tables import (
     DEEP,
     NODES,
@@ -44,6 +45,7 @@ _MOST_CONTOUR_PANELS = 3000
 _LIGHT = 12.0  # tails y^-12 end early enough for exponential tilts
 _CONTOUR_CHECKED = 3e-11
 _CORNERED = 12  # sums of more bounded scores need no edges at their corners
+_FEW = 64  # scores, beyond which a sum has no corners to speak of
 _FAR = -680.0  # log of the tail where a heavy table ends
 
 
@@ -248,6 +250,21 @@ class ScoreSum(ScoreLaw):
 
     def upper(self, w: Array) -> Array:
         return self.table.upper(w)
+
+    @property
+    def edges(self) -> Array | None:
+        """Few scores that keep to ±1 are nearly a sum W of signs: corners at q = 2 P(W ≥ w), and at S = w · top."""
+        if not 1 < self.dim <= _FEW:
+            return None
+        value, mass = sum_of_signs(self.dim)
+        boundary = -sp.ndtri(2 * np.cumsum(mass[::-1])[::-1])
+        corners = [boundary, graded(float(boundary[0]))]
+        law = self.table.law
+        if law is not None and np.isfinite(self.one.top):
+            tau = np.log(value * self.one.top)
+            tail = np.exp(law(tau[tau < law.edges[-1]]))
+            corners.append(normal_score(2 * tail))
+        return panel_ends(*corners)
 
     @property
     def noise(self) -> float:

@@ -83,8 +83,11 @@ def test_scores(case):
         theorem = "cross-polytope-linf-exp"
     excess, error = excesses(case, rhos(SCORES), theorem or "differential")
     assert (excess <= 1e-13).all(), excess.max()
-    # scores that turn (k > 1, j > 0) have a corner there, and lattices many: their stated error is larger
+    # corners of T, at the values of a lattice or where the score turns, make the stated error larger
     turns = case["params"].get("k", 0) > 1 and case["params"].get("j", 0) > 0
-    allowed = 1e-7 if turns or case["noise"] in LATTICE or case["dim"] > 3072 else 1e-9
+    corners = (
+        turns or case["noise"] in LATTICE or (case["noise"] in ("exp-power", "pareto") and case["dim"] <= 10)
+    )
+    allowed = 2e-7 if case["dim"] > 3072 else 1e-7 if corners else 1e-9
     assert (excess >= -allowed).all(), excess.min()
     assert (excess + error >= -1e-9).all(), (excess + error).min()
