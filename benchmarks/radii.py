@@ -20,8 +20,8 @@ from typing import Any
 
 from benchmarks.cells import DIMS, RADII, Cell, differential_cells, level_set_cells, single_cells
 from benchmarks.worker import PROBES
+from geometry import cli
 from geometry.errors import InputError
-from smoothing import cli
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.cells import BYTES, DIM_RATIO, DIMS, SECONDS
 from benchmarks.worker import PROBES, WIDEST
-from smoothing.cli import table
+from geometry.cli import table
 
 Row = dict[str, Any]
 _TITLES = {

@@ -32,9 +32,9 @@ class Norm(ABC):
     """
 
     @property
-    @abstractmethod
     def exponent(self) -> float:
-        """The p of ℓp, in [1, inf]."""
+        """The p of ℓp, in [1, inf]; InputError for a norm that is none of them."""
+        raise InputError(f"{type(self).__name__} is no lp norm: it has no exponent")
 
     @property
     def name(self) -> str:
@@ -66,6 +66,16 @@ class Norm(ABC):
         By the symmetries of the ball it stands for all vertices of a polytope ball, and for all points of a
         round one against spherical noise.
         """
+
+    def shrinkage(self, target: Norm, dim: int) -> float:
+        """The largest c such that the target's ball of radius c lies in this unit ball."""
+        try:
+            q = target.exponent
+        except InputError:
+            vertices = target.vertices(dim)  # of a polytope: its farthest vertex decides
+            assert vertices is not None
+            return 1 / float(self.value(vertices).max())
+        return dim ** min(0.0, 1 / q - 1 / self.exponent)
 
     def log_volume(self, dim: int) -> float:
         """log Vol of the unit ball: d log(2 Γ(1+1/p)) - log Γ(1+d/p). Any dim ≥ 1."""
@@ -145,8 +155,9 @@ def lp(p: float) -> Norm:
 
 
 def shrinkage(source: Norm, target: Norm, dim: int) -> float:
-    """The largest c such that the target's ball of radius c lies in the source's unit ball: d^min(0, 1/q - 1/p)."""
-    return dim ** min(0.0, 1 / target.exponent - 1 / source.exponent)
+    """The largest c such that the target's ball of radius c lies in the source's unit ball: d^min(0, 1/q - 1/p) for ℓp
+    and ℓq."""
+    return source.shrinkage(target, dim)
 
 
 def parse_norm(text: str | Norm) -> Norm:

@@ -59,7 +59,7 @@ class OverlapCurve:
     @cached_property
     def slope(self) -> float:
         """The loss per r at r = 0, ‖v‖₂ Vol(Π_v S) / Vol(S): by concavity none is larger."""
-        return float(self.body.shadow(self.direction) / np.exp(self.body.log_volume))
+        return float(self.body.relative_shadow(self.direction))
 
     def piece_at(self, r: float) -> tuple[float, float, Array]:
         """(left, right, coefficients): share = Σ coefficients_n (x - r)^n for left ≤ x ≤ right, around r."""
@@ -87,7 +87,7 @@ class OverlapCurve:
             math.comb(dim, n) * (weight * height ** (dim - n) * growth**n).sum(axis=0).real.mean()
             for n in range(dim + 1)
         ]
-        return left, right, np.array(volume) / float(np.exp(self.body.log_volume))
+        return left, right, np.array(volume) / float(self.body.volume)
 
     def _until_contact(self, r: float, slack: Array, motion: Array) -> tuple[float, float]:
         """The largest interval around r in which no vertex passes a facet that it does not lie on."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothing.cli import Parser, emit_json, natural, positive_int, probability, progress, run
+from geometry.cli import Parser, emit_json, natural, positive_int, probability, progress, run
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
@@ -228,7 +228,8 @@ def vote(
 def present(voted: Voted, norms: list[Norm], args: Namespace) -> None:
     """The table on stdout (or the JSON document) and the figure in the run folder."""
     run, seconds, samples = voted.run, voted.seconds, voted.samples
-    from smoothing.figures import draw_certified_accuracy, save
+    from geometry.figures import save
+    from smoothing.figures import draw_certified_accuracy
     from smoothing.report import accuracy_tables, invalid_line, radius_grid, summary
 
     figure = run.path / "certified_accuracy.png"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geometry.errors import InputError
+from geometry.figures import symbol
 from geometry.norms import Norm, parse_norm
 from smoothing.noises import Noise
 from smoothing.theorems import certify_radius
@@ -18,38 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from smoothing.runs import RunFolder
-
-SYMBOL = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}
-
-
-def symbol(norm: Norm) -> str:
-    """ℓ1, ℓ2, ℓ∞ or ℓp as matplotlib text."""
-    return SYMBOL.get(norm.name, rf"$\ell_{{{norm.exponent:g}}}$")
-
-
-def save(
-    draw: Callable[[Any], None],
-    path: str | Path,
-    *,
-    panels: int = 1,
-    size: tuple[float, float] = (4.2, 3.2),
-    sharey: bool = True,
-) -> None:
-    """Draw on ``panels`` axes side by side (an axes, or an array of them) and write the file."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    path = Path(path)
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
-    with plt.style.context(str(files("smoothing").joinpath("house.mplstyle"))):
-        figure, axes = plt.subplots(1, panels, figsize=(size[0] * panels, size[1]), sharey=sharey)
-        draw(axes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
-        plt.close(figure)
 
 
 def draw_radius(ax: Axes, noise: Noise, norm: str | Norm, *, theorem: str | None = None) -> None:

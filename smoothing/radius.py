@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from smoothing.cli import (
+from geometry.cli import (
     Parser,
     emit_json,
     floor_significant,
@@ -128,7 +128,8 @@ def _list(args: argparse.Namespace) -> None:
 
 def _plot(noise: Noise, args: argparse.Namespace) -> None:
     """R against ρ in every norm asked for (the named one, solid; the other two, thin, for scale)."""
-    from smoothing.figures import draw_radius, save
+    from geometry.figures import save
+    from smoothing.figures import draw_radius
 
     save(lambda ax: draw_radius(ax, noise, args.norm, theorem=args.theorem), args.plot)
     print(f"figure: {args.plot}", file=sys.stderr)

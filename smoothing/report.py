@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothing.cli import Parser, emit_json, percent, run, table
+from geometry.cli import Parser, emit_json, percent, run, table
 
 if TYPE_CHECKING:
     from geometry.norms import Norm
@@ -74,7 +74,8 @@ def main(argv: list[str] | None = None) -> None:
     shares = np.stack([c / len(r.rows) for r, c in zip(runs, counts, strict=True)])
     envelope = shares.max(axis=0)
     if args.figure:
-        from smoothing.figures import draw_envelope, save
+        from geometry.figures import save
+        from smoothing.figures import draw_envelope
 
         save(lambda ax: draw_envelope(ax, runs, norm), args.figure, size=(5.2, 3.6))
         print(f"figure: {args.figure}", file=sys.stderr)
@@ -159,7 +160,7 @@ def export(run: RunFolder, norm: Norm, path: Path, kind: str) -> None:
     tsv keeps their header and rounds radii down to 6 significant digits; csv and parquet have full precision
     and the probability bound besides.
     """
-    from smoothing.cli import floor_significant
+    from geometry.cli import floor_significant
     from smoothing.runs import read_times
 
     certificate, predictions = run.certificate(norm), run.predictions().tolist()

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.errors import InputError
+from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_json
 from geometry.norms import Norm
 from smoothing.certificate import Certificate
 from smoothing.confidence import ABSTAIN, check_alpha, clopper_pearson_lower
-from smoothing.files import cut_torn_line, jsonable, locked, whole_lines, write_json
 from smoothing.noises import Noise, parse_noise
 from smoothing.theorems import certify_radius
 

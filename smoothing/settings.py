@@ -9,8 +9,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geometry.cli import natural, nonnegative_float, positive_float, positive_int
 from geometry.errors import InputError
-from smoothing.cli import natural, nonnegative_float, positive_float, positive_int
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothing.cli import Parser, emit_json, progress, run
+from geometry.cli import Parser, emit_json, progress, run
 from smoothing.settings import (
     add_problem_options,
     add_training_options,

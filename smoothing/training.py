@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from geometry.errors import InputError
-from smoothing.files import locked, write_atomic, write_json
+from geometry.files import locked, write_atomic, write_json
 from smoothing.noises import Noise
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothing.cli import (
+from geometry.cli import (
     Parser,
     emit_json,
     floor_significant,
@@ -182,7 +182,7 @@ def _save(folder: Path, document: dict[str, Any]) -> None:
     """comparison.json and comparison.csv, whole or not at all."""
     import json
 
-    from smoothing.files import jsonable
+    from geometry.files import jsonable
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from geometry.figures import save, symbol
 from geometry.norms import L1, L2, Linf, Norm
-from smoothing.figures import save, symbol
 from smoothing.theorems import certify_radius
 from validation.comparison import Cell, Comparison
 

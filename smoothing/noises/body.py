@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.bodies import Polytope
-from geometry.crystals import cross_polytope, cube, wulff_crystal
 from geometry.errors import InputError
 from geometry.norms import L1, Linf, Norm
 from geometry.overlap import OverlapCurve
@@ -24,17 +22,22 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 MOST_DIMENSIONS = 5
-BODIES: dict[str, Callable[[int], Polytope]] = {
-    "cube": cube,
-    "cross-polytope": cross_polytope,
-    "wulff-l1": lambda dim: wulff_crystal(L1(), dim),
-    "wulff-linf": lambda dim: wulff_crystal(Linf(), dim),
-}
+BODIES = ("cross-polytope", "cube", "wulff-l1", "wulff-linf")
 
 
 @lru_cache(maxsize=32)
 def _build(name: str, dim: int) -> Polytope:
-    return BODIES[name](dim)
+    from geometry.bodies import CrossPolytope, cube
+    from geometry.crystals import explicit, wulff_crystal
+
+    match name:
+        case "cube":
+            return explicit(cube(dim))
+        case "cross-polytope":
+            return explicit(CrossPolytope(dim))
+        case "wulff-l1":
+            return explicit(wulff_crystal(L1(), dim))
+    return explicit(wulff_crystal(Linf(), dim))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Body(Noise):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.name not in BODIES:
-            raise InputError(f"unknown body {self.name!r}; known: {', '.join(sorted(BODIES))}")
+            raise InputError(f"unknown body {self.name!r}; known: {', '.join(BODIES)}")
         if self.dim > MOST_DIMENSIONS:
             raise InputError(
                 f"body noise works by vertices and facets, for dim <= {MOST_DIMENSIONS}; got dim {self.dim}. "
@@ -72,7 +75,7 @@ class Body(Noise):
         xp = namespace(x)
         facets = xp.asarray(self.body.facets.T, dtype=x.dtype)
         gauge = xp.max((x / self.scale) @ facets, axis=-1)
-        inside = -self.body.log_volume - self.dim * math.log(self.scale)
+        inside = -float(self.body.log_volume) - self.dim * math.log(self.scale)
         return xp.where(gauge <= 1, xp.full_like(gauge, inside), xp.full_like(gauge, -math.inf))
 
     def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
@@ -103,7 +106,7 @@ def body_uniform(noise: Body, norm: Norm, rho: Array) -> Array:
     """
     vertices = norm.vertices(noise.dim)
     assert vertices is not None
-    return noise.scale * (rho - 0.5) * math.exp(noise.body.log_volume) / noise.body.shadow(vertices).max()
+    return noise.scale * (rho - 0.5) / noise.body.relative_shadow(vertices).upper.max()
 
 
 @lru_cache(maxsize=32)

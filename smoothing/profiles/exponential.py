@@ -42,7 +42,18 @@ class Exponential(Profile):
     def log_moment(self, s: float) -> float:
         if s <= self.j - self.dim:
             return math.inf
-        return float(log_gamma_ratio(self.gamma_shape, s / self.k))
+        return self._log_ratio(s)
+
+    def _log_ratio(self, s: float) -> float:
+        """log Γ((d-j+s)/k) - log Γ((d-j)/k). Near the last j its first argument is small, and must be exact."""
+        tilted = self._tilted(s)
+        if tilted > 0.5:
+            return float(log_gamma_ratio(self.gamma_shape, s / self.k))
+        return float(log_gamma_ratio(self.gamma_shape, tilted + 1 - self.gamma_shape)) - math.log(tilted)
+
+    def _tilted(self, s: float) -> float:
+        """(d-j+s)/k for a whole s: its numerator is exact where it is small."""
+        return ((self.dim + s) - self.j) / self.k
 
     @property
     def log_mass(self) -> float:
@@ -70,8 +81,10 @@ class Exponential(Profile):
 
     def _power_quantile(self, w: Array) -> Array:
         """r^k at upper mass Φ_N(-w), from the side that is exact."""
-        a = self.gamma_shape
-        return np.where(w > 0, sp.gammainccinv(a, sp.ndtr(-w)), sp.gammaincinv(a, sp.ndtr(w)))
+        a, w, u = self.gamma_shape, np.asarray(w), np.empty(np.shape(w))
+        upper = w > 0
+        u[upper], u[~upper] = sp.gammainccinv(a, sp.ndtr(-w[upper])), sp.gammaincinv(a, sp.ndtr(w[~upper]))
+        return u
 
     @property
     def score_is_integrable(self) -> bool:
@@ -94,12 +107,11 @@ class Exponential(Profile):
         """E[ψ'(r); r^k ≥ u] or E[ψ'(r); r^k ≤ u]: each power of r tilts the Gamma law to another shape."""
         tail = sp.gammaincc if upper else sp.gammainc
         a, step = self.gamma_shape, 1 - 1 / self.k  # r^(k-1) tilts Gamma(a) to Gamma(a + 1 - 1/k)
-        # at j = 0 the tilted shape is 1 + (dim-1)/k, which stays positive at dim = 1 however it is rounded
-        rise = a + step if self.j else 1 + (self.dim - 1) / self.k
+        rise = 1 + self._tilted(-1)
         ratio = log_gamma_ratio(a, step) if self.dim > 1 else -sp.gammaln(a)
         total = self.k * np.exp(ratio) * tail(rise, u)
         if self.j:
-            total = total + self.j * np.exp(log_gamma_ratio(a, -1 / self.k)) * tail(a - 1 / self.k, u)
+            total = total + self.j * np.exp(self._log_ratio(-1)) * tail(self._tilted(-1), u)
         return total
 
     def _score(self, u: Array) -> Array:

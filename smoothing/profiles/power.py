@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -48,7 +49,8 @@ class Power(Profile):
 
     @property
     def beta(self) -> float:
-        return self.a - self.dim / self.k
+        """a - d/k, rounded once: near the least a it is the small difference of two large numbers."""
+        return float(Fraction(self.a) - Fraction(self.dim) / Fraction(self.k))
 
     def log_moment(self, s: float) -> float:
         if s <= -self.dim or s >= self.k * self.beta:

@@ -22,7 +22,7 @@ import torch
 from data_files import write_mnist
 from safetensors.torch import save_file
 
-from smoothing.cli import run
+from geometry.cli import run
 
 ROOT = Path(__file__).parents[2]
 

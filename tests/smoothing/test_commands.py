@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import torch
 
+from geometry.cli import floor_significant, floor_to, run
 from geometry.norms import parse_norm
 from smoothing import SmoothedClassifier, certify_radius, parse_noise
-from smoothing.cli import floor_significant, floor_to, run
 from smoothing.data import load_dataset
 from smoothing.runs import RunFolder, make_row
 from smoothing.theorems import theorems

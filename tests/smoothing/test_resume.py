@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import torch
 
+from geometry.cli import run
 from smoothing import parse_noise
-from smoothing.cli import run
 from smoothing.data import load_dataset
 from smoothing.voting import ESTIMATION, SELECTION, Voter
 

@@ -154,6 +154,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1
 
 def emit_json(document: dict[str, Any]) -> None:
     """One JSON document on stdout; an infinite radius is the string "inf", since JSON has no infinity."""
-    from smoothing.files import jsonable
+    from geometry.files import jsonable
 
     print(json.dumps(jsonable(document), indent=2, allow_nan=False))
