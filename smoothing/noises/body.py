@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geometry.bodies import Polytope
 from geometry.errors import InputError
-from geometry.norms import L1, Linf, Norm
+from geometry.norms import L1, L2, Linf, Lp, Norm
 from geometry.overlap import OverlapCurve
 from smoothing.noise import ArrayOrTensor, Noise, namespace
 from smoothing.theorems import Method, theorem
@@ -91,22 +91,27 @@ class Body(Noise):
         out.copy_(torch.einsum("nv,nvd->nd", weights, simplices[which]))
 
 
+@lru_cache(maxsize=64)
+def _fastest_loss(name: str, dim: int, norm: Norm) -> float:
+    from geometry.largest_shadow import largest_shadow
+
+    return float(largest_shadow(_build(name, dim), norm).value.upper)
+
+
 @theorem(
     "body-uniform",
     noises="body",
-    norms=(L1, Linf),
+    norms=(L1, L2, Linf, Lp),
     method=Method.DIFFERENTIAL,
     citation="yang2020",
     accuracy=1e-12,
 )
 def body_uniform(noise: Body, norm: Norm, rho: Array) -> Array:
-    """R = λ (ρ-1/2) Vol(S) / max over vertices v of the adversary's ball of ‖v‖₂ Vol(Π_v S).
+    """R = λ (ρ-1/2) / max over v in the adversary's ball of ‖v‖₂ Vol(Π_v S) / Vol(S).
 
     Vol((S + rv) \\ S) grows at most linearly in r for convex S, with the shadow along v as its slope.
     """
-    vertices = norm.vertices(noise.dim)
-    assert vertices is not None
-    return noise.scale * (rho - 0.5) / noise.body.relative_shadow(vertices).upper.max()
+    return noise.scale * (rho - 0.5) / _fastest_loss(noise.name, noise.dim, norm)
 
 
 @lru_cache(maxsize=32)
