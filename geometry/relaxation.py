@@ -12,6 +12,7 @@ max y for ℓ2. The best t and y are those of the relaxation max Σ √<b_j, X b
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -131,10 +132,17 @@ def _relaxed(normals: Array, norm: Norm) -> Array:
     squares = cp.sum(cp.multiply((normals / size) @ x, normals / size), axis=1)
     problem = cp.Problem(cp.Maximize(cp.sum(cp.sqrt(squares))), [_in_ball(cp.diag(x), norm)])
     try:
-        problem.solve(solver=cp.CLARABEL)
+        _solve(problem)
     except cp.SolverError:
         return np.eye(dim)
     return np.eye(dim) if x.value is None else 0.5 * (x.value + x.value.T)
+
+
+def _solve(problem: Any) -> None:
+    """Solve, without warnings about accuracy: what comes back is made feasible anyway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        problem.solve(solver="CLARABEL")
 
 
 def _in_ball(diagonal: Any, norm: Norm) -> Any:
@@ -156,7 +164,7 @@ def _best_diagonal(matrix: Array, exponent: float) -> Array:
     y = cp.Variable(len(matrix))
     problem = cp.Problem(cp.Minimize(cp.pnorm(y, exponent)), [cp.diag(y) - matrix / size >> 0])
     try:
-        problem.solve(solver=cp.CLARABEL)
+        _solve(problem)
     except cp.SolverError:
         return np.full(len(matrix), float(np.linalg.eigvalsh(matrix)[-1]))
     return np.full(len(matrix), float(np.linalg.eigvalsh(matrix)[-1])) if y.value is None else size * y.value
