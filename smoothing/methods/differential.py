@@ -26,6 +26,9 @@ Array = NDArray[np.float64]
 EDGES = np.linspace(-12.5, 8.5, 15)
 _MOST_HALVINGS = 5
 _RESOLVED = 1e-14
+_SETTLED, _BETTER = 3e-12, 0.1
+_MANY, _RESOLVED_OF_MANY = 100, 1e-10
+_BEND = 3.0, 3.0
 _LAST = 37.0  # Φ_N(-37) ~ 1e-300: smaller masses are not represented
 
 
@@ -72,40 +75,60 @@ class ReciprocalIntegral:
         self, upper: Callable[[Array], Array], edges: Array | None = None, noise: float = _RESOLVED
     ) -> None:
         """``upper(w)`` is T(Φ_N(-w)), vectorised over w, smooth between the ``edges`` but for relative ``noise``."""
-        self._resolved = noise
         self._upper = _concave(upper)
+        # Many panels are narrow, and fewer nodes a panel serve; an error in one of them counts for little.
+        many = edges is not None and len(edges) >= _MANY
+        self._resolved = max(noise, _RESOLVED_OF_MANY) if many else noise
+        self._has_corners = edges is not None
         edges = EDGES if edges is None else edges
-        # Many panels are narrow, and fewer nodes a panel serve.
-        self._rule = _rule(32 if len(edges) < 100 else 20 if len(edges) < 1500 else 8)
-        self._halvings = (2 if noise > _RESOLVED else _MOST_HALVINGS) if len(edges) < 100 else 1
-        self._edges, self._coefficients = self._expand(edges)
+        self._rule = _rule(32 if len(edges) < 200 else 20 if len(edges) < 1500 else 16)
+        self._halvings = 1 if many else _MOST_HALVINGS
+        self._edges, self._bent, self._coefficients = self._expand(edges)
         left, right = self._edges[:-1], self._edges[1:]
         h = self._coefficients @ self._rule.values
-        panels = self._rule.integral(h * _hazard(self._rule.on(left, right)), left, right)
+        w, rate = _places(self._rule.nodes, left, right, self._bent)
+        panels = self._rule.integral(h * _hazard(w) * rate, -1.0, np.ones_like(left))
         self._below = np.concatenate([[0.0], np.cumsum(panels)])
         self._relative = _unresolved(self._coefficients)
         self._error_below = np.concatenate([[0.0], np.cumsum(panels * self._relative)])
 
-    def _expand(self, edges: Array) -> tuple[Array, Array]:
-        """Panel edges and Legendre coefficients of h; panels that are not resolved are halved."""
+    def _expand(self, edges: Array) -> tuple[Array, NDArray[np.bool_], Array]:
+        """Panel edges, which of the panels are bent, and Legendre coefficients of h.
+
+        A panel that ends in corners and is not resolved is bent, if that helps; what is not resolved then is halved.
+        Where halving does not help, what is left is rounding: incomplete gamma functions have 1e-12 in high dimension.
+        """
         left, right = edges[:-1], edges[1:]
-        done: list[tuple[Array, Array]] = []
-        for _ in range(self._halvings):
-            coefficients = self._coefficients_on(left, right)
-            rough = _unresolved(coefficients) > self._resolved
-            done.append((left[~rough], coefficients[~rough]))
+        before = np.full(len(left), np.inf)
+        done: list[tuple[Array, NDArray[np.bool_], Array]] = []
+        for step in range(self._halvings + 1):
+            bent, coefficients = self._panels(left, right)
+            off = _unresolved(coefficients)
+            rough = (off > self._resolved) & ((off > _SETTLED) | (off < _BETTER * before))
+            if step == self._halvings:
+                rough[:] = False
+            done.append((left[~rough], bent[~rough], coefficients[~rough]))
             if not rough.any():
                 break
-            middle = 0.5 * (left[rough] + right[rough])
+            middle, before = 0.5 * (left[rough] + right[rough]), np.tile(off[rough], 2)
             left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
-        else:
-            done.append((left, self._coefficients_on(left, right)))
-        starts = np.concatenate([part for part, _ in done])
+        starts, every, table = (np.concatenate(parts) for parts in zip(*done, strict=True))
         order = np.argsort(starts)
-        return np.append(starts[order], edges[-1]), np.concatenate([part for _, part in done])[order]
+        return np.append(starts[order], edges[-1]), every[order], table[order]
 
-    def _coefficients_on(self, left: Array, right: Array) -> Array:
-        w = self._rule.on(left, right)
+    def _panels(self, left: Array, right: Array) -> tuple[NDArray[np.bool_], Array]:
+        bent = np.zeros(len(left), dtype=bool)
+        coefficients = self._coefficients_on(left, right, bent)
+        off = _unresolved(coefficients)
+        tried = np.flatnonzero(self._has_corners & (off > self._resolved))
+        if len(tried):
+            other = self._coefficients_on(left[tried], right[tried], np.ones(len(tried), dtype=bool))
+            better = _unresolved(other) < off[tried]
+            bent[tried], coefficients[tried[better]] = better, other[better]
+        return bent, coefficients
+
+    def _coefficients_on(self, left: Array, right: Array, bent: NDArray[np.bool_]) -> Array:
+        w, _ = _places(self._rule.nodes, left, right, bent)
         return (sp.ndtr(-w) / self._upper(w)) @ self._rule.matrix.T
 
     def __call__(self, q0: Array, complement: Array) -> tuple[Array, Array]:
@@ -114,11 +137,14 @@ class ReciprocalIntegral:
         w0 = np.where(q0 < 0.5, -sp.ndtri(q0), sp.ndtri(complement))
         inside = np.clip(w0, edges[0], edges[-1])
         panel = np.clip(np.searchsorted(edges, inside) - 1, 0, len(edges) - 2)
-        left, right = edges[panel], edges[panel + 1]
-        w = self._rule.on(left, inside)
-        local = (2 * w - (left + right)[..., None]) / (right - left)[..., None]
+        left, right, bent = edges[panel], edges[panel + 1], self._bent[panel]
+        share = np.clip((inside - left) / (right - left), 0, 1)
+        share[bent] = sp.betaincinv(*_BEND, share[bent])
+        end = 2 * share - 1
+        local = self._rule.on(np.full_like(end, -1.0), end)
         h = legendre.legval(local, np.moveaxis(self._coefficients[panel], -1, 0)[..., None], tensor=False)
-        part = self._rule.integral(h * _hazard(w), left, inside)
+        w, rate = _places(local, left, right, bent)
+        part = self._rule.integral(h * _hazard(w) * rate, -1.0, end)
         value = self._below[panel] + part
         error = self._error_below[panel] + part * self._relative[panel]
         if (w0 > edges[-1]).any():
@@ -156,6 +182,20 @@ def _concave(upper: Callable[[Array], Array]) -> Callable[[Array], Array]:
             return np.where(w < limit, upper(w), whole)
 
     return guarded
+
+
+def _places(local: Array, left: Array, right: Array, bent: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """(w, dw/dx) at x = ``local`` in [-1, 1] of panels, along a new last axis.
+
+    On a bent panel the share of its width is I_t(3, 3) = t³ (10 - 15 t + 6 t²), t = (1+x)/2. Between two values of a
+    lattice T is u √log(1/u) off a line, at the distance u from either corner: u ~ t³ makes that smooth.
+    """
+    width = (right - left)[..., None]
+    share = np.broadcast_to(0.5 * (1 + local), (*bent.shape, local.shape[-1])).copy()
+    rate = np.ones(share.shape)
+    t = share[bent]
+    share[bent], rate[bent] = t**3 * (10 + t * (6 * t - 15)), 30 * (t * (1 - t)) ** 2
+    return left[..., None] + width * share, 0.5 * width * rate
 
 
 def _unresolved(coefficients: Array) -> Array:

@@ -22,40 +22,71 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from smoothing.methods.spherical import WIDEST, Law, SphericalMasses
+from smoothing.methods.spherical import WIDEST, Law, SphericalMasses, steps
 from smoothing.special import normal_quantile
 
 Array = NDArray[np.float64]
 
 _ROUNDING = 3e-10  # relative, of SciPy's incomplete beta and its inverse: 1e-10 was seen at d = 150 528
+_GOOD = 1e-10  # relative, of the quadrature: one that is off by more gives way to a finer one
 _BLOCK = 128
 _MOST_STEPS = 25
+_USELESS = 0.1  # relative
 _OFFSETS = np.array([-36, -28, -21, -15, -10, -7, -5, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.3, 0, 0.3, 0.6, 0.9, 1.2,
                      1.5, 1.8, 2.1, 2.4, 2.8, 3.2, 3.7, 4.3, 5, 6, 7.5, 9, 11, 13, 16, 20, 25])  # fmt: skip
 
 
 class LevelSet:
-    """The largest shift that a probability ρ certifies, for one law."""
+    """The largest shift that a probability ρ certifies, for one law, by the cheapest of its rules that do."""
 
     def __init__(self, law: Law) -> None:
-        self._law = law
-        self._mass = SphericalMasses(law)
-        self._middle = self._mass.log_quantile(np.linspace(-WIDEST, WIDEST, 43))
-        self._log_e, self._log_tau, self._log_z = self._tabulate(float(self._middle[21]))
+        self._law, self._steps = law, steps(law)
+        self._solvers: dict[float | None, _Solver] = {}
 
     def __call__(self, rho: Array) -> tuple[Array, Array]:
         """(e, bound on its error) at every ρ in (1/2, 1]; inf at 1, as the density is positive everywhere."""
         different, where = np.unique(rho, return_inverse=True)
         shift, error = np.full(different.shape, np.inf), np.zeros(different.shape)
-        inside = np.flatnonzero(different < 1)
-        for start in range(0, len(inside), _BLOCK):
-            block = inside[start : start + _BLOCK]
-            shift[block], error[block] = self._solve(different[block])
-        return shift[where], error[where]
+        left = np.flatnonzero(different < 1)
+        shift[left], error[left] = 0.0, np.inf
+        for step in self._steps:
+            if not len(left):
+                break
+            if step not in self._solvers:
+                self._solvers[step] = _Solver(self._law, step)
+            found, off = self._solvers[step](different[left])
+            better = off < error[left]
+            shift[left[better]], error[left[better]] = found[better], off[better]
+            left = left[~(off < _GOOD * found)]
+        missed = np.isinf(error)
+        if missed.any():  # where Newton's method failed
+            shift[missed], error[missed] = self._solvers[self._steps[-1]].below(different[missed]), 0.0
+        return shift[where], (error + _ROUNDING * np.where(different < 1, shift, 0.0))[where]
+
+
+class _Solver:
+    """Shifts by one pair of quadratures, and what the two differ by."""
+
+    def __init__(self, law: Law, step: float | None) -> None:
+        self._law = law
+        self._mass = SphericalMasses(law, step)
+        self._middle = self._mass.log_quantile(np.linspace(-WIDEST, WIDEST, 43))
+        self._log_e, self._log_tau, self._log_z = self._tabulate(float(self._middle[21]))
+
+    def __call__(self, rho: Array) -> tuple[Array, Array]:
+        """(e, bound on the error of quadrature) for different ρ in (1/2, 1); the bound is inf where e is not found."""
+        if len(self._log_z) < 2:  # a law beyond the range of floats
+            return np.zeros(rho.shape), np.full(rho.shape, np.inf)
+        parts = [self._solve(rho[start : start + _BLOCK]) for start in range(0, len(rho), _BLOCK)]
+        shift, error = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return shift, error
+
+    def below(self, rho: Array) -> Array:
+        """The table's next smaller shift but one, or 0: less than what ρ certifies."""
+        place = np.searchsorted(self._log_z, np.log(normal_quantile(rho))) - 2
+        return np.where(place >= 0, np.exp(np.append(self._log_e, -np.inf)[np.maximum(place, -1)]), 0.0)
 
     def _solve(self, rho: Array) -> tuple[Array, Array]:
-        if len(self._log_z) < 2:  # a law beyond the range of floats: nothing is certified
-            return np.zeros(rho.shape), np.zeros(rho.shape)
         target = np.log(normal_quantile(rho))
         x = _interpolate(target, self._log_z, self._log_e)
         y = _interpolate(x, self._log_e, self._log_tau)
@@ -93,12 +124,7 @@ class LevelSet:
         residual = np.abs(value) + 2 * np.abs(other - value)
         determinant = np.abs(slope[0, 0] * slope[1, 1] - slope[0, 1] * slope[1, 0])
         error = (np.abs(slope[1, 1]) * residual[0] + np.abs(slope[0, 1]) * residual[1]) / determinant
-        shift = np.exp(x)
-        # Where Newton's method failed, the table's next smaller shift is a bound.
-        below = np.searchsorted(self._log_z, target) - 2
-        safe = np.where(below >= 0, np.exp(self._log_e[np.maximum(below, 0)]), 0.0)
-        good = np.isfinite(error) & (error < 0.1)
-        return np.where(good, shift, safe), np.where(good, shift * (error + _ROUNDING), 0.0)
+        return np.exp(x), np.where(error < _USELESS, np.exp(x) * error, np.inf)
 
     def _equations(self, x: Array, y: Array, target: Array, rule: int) -> tuple[Array, Array]:
         """1/2 - a(τ) and log Φ_N⁻¹(1 - a(-τ)) - target at log e = x and log τ = y, with their Jacobian."""

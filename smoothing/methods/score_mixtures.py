@@ -35,8 +35,8 @@ _APART = 8.0
 class RadialScore:
     """The law of R = ψ'(r) by its levels."""
 
-    above: Callable[[Array], tuple[Array, Array]]
-    """ℓ > 0 to (P(R > ℓ), E[R; R > ℓ])."""
+    above: Callable[[Array, bool], tuple[Array, Array]]
+    """ℓ > 0 to (P(R > ℓ), E[R; R > ℓ]); without ``mean`` the second is not computed, and means nothing."""
     mean: float
     """E R."""
     range: tuple[float, float]
@@ -69,14 +69,14 @@ class _Mixture(TailLaw):
         """The largest W."""
 
     def tail(self, s: Array) -> Array:
-        return self._both(np.asarray(s, dtype=np.float64))[0]
+        return self._both(np.asarray(s, dtype=np.float64), mean=False)[0]
 
     def excess(self, s: Array) -> Array:
-        return self._both(np.asarray(s, dtype=np.float64))[1]
+        return self._both(np.asarray(s, dtype=np.float64), mean=True)[1]
 
     @abstractmethod
-    def _both(self, s: Array) -> tuple[Array, Array]:
-        """(P(S > s), E[(S - s)₊])."""
+    def _both(self, s: Array, mean: bool) -> tuple[Array, Array]:
+        """(P(S > s), E[(S - s)₊]); without ``mean`` the second means nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ class SignsMixture(_Mixture):
         kinks = [normal_score(2 * self.tail(value[:_MOST_CORNERS] * end)) for end in ends]
         return panel_ends(corners, graded(first), *kinks)
 
-    def _both(self, s: Array) -> tuple[Array, Array]:
+    def _both(self, s: Array, mean: bool) -> tuple[Array, Array]:
         value, mass, later_mass, later_mean = self._signs
         low, high = self.radial.range
         first = np.searchsorted(value, s / high if np.isfinite(high) else np.zeros_like(s))
@@ -142,19 +142,20 @@ class SignsMixture(_Mixture):
         step = max(_BLOCK // width, 1)
         for start in range(0, len(s), step):
             part = slice(start, start + step)
-            index = first[part, None] + np.arange(width)
-            weight = np.where(index < last[part, None], mass[np.minimum(index, len(mass) - 1)], 0.0)
-            w = value[np.minimum(index, len(mass) - 1)]
-            level = np.maximum(s[part, None] / w, _LEAST * self.radial.mean)
-            m, mean = self.radial.above(level)
-            used = weight > 0
-            tail[part] += np.where(used, weight * m, 0.0).sum(axis=1)
-            gain = weight * w * np.maximum(mean - level * m, 0.0)
-            excess[part] += np.where(used, gain, 0.0).sum(axis=1)
+            row, column = np.nonzero(np.arange(width) < (last - first)[part, None])
+            index = first[part][row] + column
+            weight, w = mass[index], value[index]
+            level = np.maximum(s[part][row] / w, _LEAST * self.radial.mean)
+            m, partial = self.radial.above(level, mean)
+            count = len(first[part])
+            tail[part] += np.bincount(row, weight * m, minlength=count)
+            if mean:
+                gain = weight * w * np.maximum(partial - level * m, 0.0)
+                excess[part] += np.bincount(row, gain, minlength=count)
         return tail, excess
 
 
-_STEP = 0.25
+_STEP, _STEP_LIMIT = 0.25, 0.01
 _TRAPEZOID: Array = np.arange(-42.0, 43.0) * _STEP
 _MANY, _STEEPEST = 64, 0.3  # as in the level-set method of spheres
 _NODES, _WEIGHTS = gauss_legendre(24)
@@ -194,20 +195,37 @@ class CosineMixture(_Mixture):
         unit = np.concatenate([np.geomspace(1e-7, 0.02, 8), np.linspace(0.05, 1, 14)])
         return np.concatenate([[0.0], end * unit])
 
-    def _both(self, s: Array) -> tuple[Array, Array]:
+    def _level(self, w: Array) -> Array:
+        """Quantiles by a spline through the table and one step of Newton's method: this law is smooth.
+
+        The step is small, except where q is 1 but for rounding: there it is noise, and limited.
+        """
+        from scipy.interpolate import CubicSpline
+
+        at, log_level = self._table
+        spline = CubicSpline(at, log_level)
+        inside = np.clip(w, at[0], at[-1])
+        guess = np.clip(spline(inside), log_level[0], log_level[-1])
+        missed = inside - normal_score(2 * self.tail(np.exp(guess)))
+        y = guess + np.clip(missed * spline(inside, 1), -_STEP_LIMIT, _STEP_LIMIT)
+        return np.where(y <= self._floor, 0.0, np.exp(y))
+
+    def _both(self, s: Array, mean: bool) -> tuple[Array, Array]:
         if self.dim < _MANY or self.radial.scores is None:
-            return self._by_cosine(s)
+            return self._by_cosine(s, mean)
         value = np.asarray(self.radial.scores(_TRAPEZOID))
         if not np.abs(np.diff(np.log(value))).max() < _STEEPEST * _STEP:
-            return self._by_cosine(s)
+            return self._by_cosine(s, mean)
         half = 0.5 * (self.dim - 1)
         c = np.minimum(s[:, None] / value, 1.0)
         beyond: Array = 0.5 * sp.betainc(half, 0.5, (1 - c) * (1 + c))
-        mean = np.exp(half * np.log1p(-c * c) - self._log_norm) / (self.dim - 1)
+        partial = np.exp(half * np.log1p(-c * c) - self._log_norm) / (self.dim - 1)
         weight = np.asarray(_STEP / np.sqrt(2 * np.pi) * np.exp(-0.5 * _TRAPEZOID**2))
-        return np.asarray(beyond @ weight), np.asarray(np.maximum(mean - c * beyond, 0.0) @ (weight * value))
+        return np.asarray(beyond @ weight), np.asarray(
+            np.maximum(partial - c * beyond, 0.0) @ (weight * value)
+        )
 
-    def _by_cosine(self, s: Array) -> tuple[Array, Array]:
+    def _by_cosine(self, s: Array, mean: bool) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             moving = np.arctanh(np.clip(s[:, None] / np.array(self.radial.levels), 0, 1))
         moving = np.clip(moving, 0, self._edges[-1])
@@ -222,11 +240,15 @@ class CosineMixture(_Mixture):
             log_cosh = np.log(np.cosh(x))
             weight = (width * _SHARES).reshape(len(left), -1)
             weight = weight * np.exp((1 - self.dim) * log_cosh - self._log_norm)
-            c: Array = np.tanh(x)
             with np.errstate(all="ignore"):
-                level = s[part, None] / c
-                m, mean = self.radial.above(np.maximum(level, _LEAST * self.radial.mean))
-                tail[part] = np.where(weight > 0, weight * m, 0.0).sum(axis=1)
-                gain = weight * c * np.maximum(mean - level * m, 0.0)
-                excess[part] = np.where((weight > 0) & np.isfinite(gain), gain, 0.0).sum(axis=1)
+                level = s[part, None] / np.tanh(x)
+                level = np.maximum(level, _LEAST * self.radial.mean)
+            # most panels that follow s/C have left the range, where R has no mass, or have no width
+            row, column = np.nonzero((weight > 0) & (level < self.radial.top))
+            at, level, weight = (row, column), level[row, column], weight[row, column]
+            with np.errstate(all="ignore"):
+                m, partial = self.radial.above(level, mean)
+                gain = weight * np.tanh(x[at]) * np.maximum(partial - level * m, 0.0)
+            tail[part] = np.bincount(row, weight * m, minlength=len(left))
+            excess[part] = np.bincount(row, np.where(np.isfinite(gain), gain, 0.0), minlength=len(left))
         return tail, excess

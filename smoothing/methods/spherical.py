@@ -24,7 +24,9 @@ from smoothing.special import gauss_legendre
 Array = NDArray[np.float64]
 
 WIDEST = 10.5  # normal scores beyond it have mass 1e-25, which is dropped
-_STEEPEST = 0.3  # d log r / dw up to which one trapezoidal rule in w serves every shift
+# Steps of trapezoidal rules in w, and the d log r / dw up to which one is worth trying.
+_STEPS = ((0.25, 1.5), (0.0625, 16.0), (0.015625, 64.0))
+_SMOOTH = 64  # dimensions from which on the cosine's law has no corners at ±1 to speak of
 _LEAST, _MOST = 1e-140, 1e140
 
 
@@ -52,39 +54,51 @@ class Law:
 class _Rule:
     """One quadrature; of two, the difference bounds the error."""
 
-    step: float
     start: float
     order: int
 
 
-_RULES = (_Rule(0.25, 0.0, 16), _Rule(0.25, 0.5, 21))
+_RULES = (_Rule(0.0, 16), _Rule(0.5, 21))
+
+
+def steps(law: Law) -> list[float | None]:
+    """Steps in w of the rules that are to be tried for one law, the cheapest first; None is the rule of panels.
+
+    Under heavy tails U_t's boundary crosses the window of width 1/√d within a part of a step in w, the sooner the
+    larger the shift. A trapezoidal rule that is too coarse for that differs from the same rule moved by half a step.
+    """
+    w = np.linspace(-8, 8, 33)
+    steepest = np.diff(_log_quantile(law, w)).max() / (w[1] - w[0])
+    if law.dim < _SMOOTH:
+        return [None]
+    return [*(step for step, most in _STEPS if steepest <= most), None]
 
 
 class SphericalMasses:
-    """a(t) for one law, by either of two rules."""
+    """a(t) for one law, by either of two rules: trapezoidal in w with this ``step``, or of panels (None)."""
 
-    def __init__(self, law: Law) -> None:
+    def __init__(self, law: Law, step: float | None) -> None:
         self.law = law
         self._half = 0.5 * (law.dim - 1)
         self._log_norm = float(sp.betaln(0.5, self._half))
         with np.errstate(all="ignore"):
             self._lost = float(law.cdf(np.array(_LEAST))), float(1 - law.cdf(np.array(_MOST)))
-        w = np.linspace(-8, 8, 33)
-        steepest = np.diff(self.log_quantile(w)).max() / (w[1] - w[0])
-        self._steep = bool(law.dim < 64 or steepest > _STEEPEST)
-        self._ends = [self._radial_edges(rule.start - 0.5 if rule.start else 0.1) for rule in _RULES]
-        self._shared = [self._score_rule(rule) for rule in _RULES]
+        if step is None:
+            self._ends = [self._radial_edges(rule.start - 0.5 if rule.start else 0.1) for rule in _RULES]
+            self._shared = []
+        else:
+            self._shared = [self._score_rule(step, rule.start) for rule in _RULES]
 
     def __call__(
         self, e: Array, t: Array, rule: int, tail: NDArray[np.bool_]
     ) -> tuple[Array, tuple[Array, Array]]:
         """a(t) where ``tail``, elsewhere 1/2 - a(t), and its derivatives in log e and in t."""
         with np.errstate(all="ignore"):
-            if self._steep:
-                r, delta, weight = self._steep_rule(e, t, _RULES[rule])
-            else:
+            if self._shared:
                 r, weight = self._shared[rule]
                 delta = self.law.reach(r, t[:, None])
+            else:
+                r, delta, weight = self._steep_rule(e, t, _RULES[rule])
             e = e[:, None]
             near, far = 0.5 * e / r, 0.5 * (r / e) * np.expm1(2 * delta)
             cosine, s = near - far, r * np.exp(delta)
@@ -124,7 +138,7 @@ class SphericalMasses:
         return 0.5 * below * np.where(inner, 1.0, -1.0) - 0.5 * above * np.sign(t)
 
     def log_quantile(self, w: Array) -> Array:
-        return np.log(np.clip(self.law.quantile(w), _LEAST, _MOST))
+        return _log_quantile(self.law, w)
 
     def _radial_edges(self, shift: float) -> Array:
         """Panels of log r of width 1 in w, and under heavy tails of width 1 in log r as well."""
@@ -134,11 +148,11 @@ class SphericalMasses:
         count = min(90, math.ceil(span[1] - span[0]))
         return np.union1d(ends, np.linspace(span[0], span[1], count) + 0.5 * shift if count > 20 else ends)
 
-    def _score_rule(self, rule: _Rule) -> tuple[Array, Array]:
+    def _score_rule(self, step: float, start: float) -> tuple[Array, Array]:
         """The trapezoidal rule in the normal score of r: the law's window of width 1/√d has width 1 there."""
-        count = math.ceil(WIDEST / rule.step)
-        w = np.arange(-count, count, dtype=np.float64) * rule.step + rule.start * rule.step
-        weight = rule.step / math.sqrt(2 * math.pi) * np.exp(-0.5 * w * w)
+        count = math.ceil(WIDEST / step)
+        w = (np.arange(-count, count, dtype=np.float64) + start) * step
+        weight = step / math.sqrt(2 * math.pi) * np.exp(-0.5 * w * w)
         return np.exp(self.log_quantile(w))[None, :], weight[None, :]
 
     def _steep_rule(self, e: Array, t: Array, rule: _Rule) -> tuple[Array, Array, Array]:
@@ -224,3 +238,7 @@ class SphericalMasses:
             same = self._outside(middle, e, t, inverse) == side
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         return np.where(found, low, edges[:, :1])
+
+
+def _log_quantile(law: Law, w: Array) -> Array:
+    return np.log(np.clip(law.quantile(w), _LEAST, _MOST))

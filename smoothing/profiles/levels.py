@@ -51,15 +51,16 @@ def _exponential(profile: Exponential) -> RadialScore:
     scores = partial(_score, profile)
     if k == 1 and j == 0:
         return RadialScore(
-            lambda level: (np.where(level < 1, 1.0, 0.0), np.where(level < 1, 1.0, 0.0)),
+            lambda level, mean: (np.where(level < 1, 1.0, 0.0), np.where(level < 1, 1.0, 0.0)),
             1.0, (1.0, 1.0), (1.0,), np.ones_like, 1.0, 1.0, True,
         )  # fmt: skip
     if j == 0:  # ψ' = k u^(1-1/k): an outside (k > 1) or an inside
 
-        def above(level: Array) -> tuple[Array, Array]:
+        def above(level: Array, mean: bool) -> tuple[Array, Array]:
             with np.errstate(all="ignore"):
                 u = np.exp(np.log(level / k) * (k / (k - 1)))
-            return (sp.gammaincc if k > 1 else sp.gammainc)(a, u), profile.partial(u, upper=k > 1)
+            mass = (sp.gammaincc if k > 1 else sp.gammainc)(a, u)
+            return mass, profile.partial(u, upper=k > 1) if mean else mass
 
         return RadialScore(
             above,
@@ -78,7 +79,7 @@ def _exponential(profile: Exponential) -> RadialScore:
     turn = (math.log(j) - math.log(k * (k - 1))) / k if k > 1 else math.inf
     least = float(np.exp(score(np.array(turn))[0])) if k > 1 else 0.0
 
-    def above_falling(level: Array) -> tuple[Array, Array]:
+    def above_falling(level: Array, mean: bool) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             if k == 1:
                 y = np.where(level > 1, math.log(j) - np.log(level - 1), np.inf)
@@ -86,13 +87,16 @@ def _exponential(profile: Exponential) -> RadialScore:
                 y = np.maximum(math.log(j) - np.log(level), (math.log(k) - np.log(level)) / (1 - k))
                 y = _newton(y, np.log(level), score)
             u = np.exp(k * y)
-        return sp.gammainc(a, u), profile.partial(u, upper=False)
+        mass = sp.gammainc(a, u)
+        return mass, profile.partial(u, upper=False) if mean else mass
 
-    def above_turning(level: Array) -> tuple[Array, Array]:
+    def above_turning(level: Array, mean: bool) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             near, far = two_roots(k, np.maximum(np.log(level / least), 0.0))
             inner, outer = np.exp(k * (turn + near)), np.exp(k * (turn + far))
         mass = sp.gammainc(a, inner) + sp.gammaincc(a, outer)
+        if not mean:
+            return mass, mass
         return mass, profile.partial(inner, upper=False) + profile.partial(outer, upper=True)
 
     low = 1.0 if k == 1 else least
@@ -107,12 +111,14 @@ def _power(profile: Power) -> RadialScore:
     scale = math.log(a * k)
     scores = partial(_score, profile)
 
-    def inside(y: Array) -> tuple[Array, Array]:
+    def inside(y: Array, mean: bool) -> tuple[Array, Array]:
         """The mass of the ball of radius e^y, and E[ψ'] on it."""
         with np.errstate(over="ignore"):
             inner, outer = sp.expit(k * y), sp.expit(-k * y)
-        tilted = _lower_tail(1 + (profile.dim - 1) / k, beta + 1 / k, inner, outer)
-        return _lower_tail(alpha, beta, inner, outer), profile.mean_score * tilted
+        mass = _lower_tail(alpha, beta, inner, outer)
+        if not mean:
+            return mass, mass
+        return mass, profile.mean_score * _lower_tail(1 + (profile.dim - 1) / k, beta + 1 / k, inner, outer)
 
     def score(y: Array) -> tuple[Array, Array]:
         return scale + (k - 1) * y - np.logaddexp(0.0, k * y), k - 1 - k * sp.expit(k * y)
@@ -120,7 +126,7 @@ def _power(profile: Power) -> RadialScore:
     peak = math.log(k - 1) / k if k > 1 else -math.inf
     most = math.inf if k < 1 else (a if k == 1 else float(np.exp(score(np.array(peak))[0])))
 
-    def above_falling(level: Array) -> tuple[Array, Array]:
+    def above_falling(level: Array, mean: bool) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             none = level >= most
             y = np.where(none, 0.0, scale - np.log(level))
@@ -128,15 +134,15 @@ def _power(profile: Power) -> RadialScore:
                 y = np.log(np.expm1(np.where(none, 1.0, y)))
             else:  # the score is below both of its asymptotes
                 y = _newton(np.minimum(y, y / (1 - k)), np.log(level), score)
-            mass, mean = inside(y)
-        return np.where(none, 0.0, mass), np.where(none, 0.0, mean)
+            mass, part = inside(y, mean)
+        return np.where(none, 0.0, mass), np.where(none, 0.0, part)
 
-    def above_turning(level: Array) -> tuple[Array, Array]:
+    def above_turning(level: Array, mean: bool) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             near, far = two_roots(k, np.maximum(np.log(most / level), 0.0))
-            mass, mean = inside(peak - near)
-            mass_below, mean_below = inside(peak - far)
-            shell, part = np.maximum(mass - mass_below, 0), np.maximum(mean - mean_below, 0)
+            mass, whole = inside(peak - near, mean)
+            mass_below, whole_below = inside(peak - far, mean)
+            shell, part = np.maximum(mass - mass_below, 0), np.maximum(whole - whole_below, 0)
             thin = (shell < 0.03 * mass) & (far - near < 0.5)
             if thin.any():  # the difference cancels, but the density is smooth
                 width = (far - near)[thin]
@@ -185,7 +191,10 @@ def two_roots(k: float, target: Array) -> tuple[Array, Array]:
 
 def _lower_tail(a: float, b: float, y: Array, z: Array) -> Array:
     """P(Beta(a, b) ≤ y), z = 1-y, by SciPy: to 1e-11 where the parameters are large."""
-    return np.where(y < z, sp.betainc(a, b, np.minimum(y, 0.75)), sp.betaincc(b, a, np.minimum(z, 0.75)))
+    y, z, tail = np.asarray(y), np.asarray(z), np.empty(np.shape(y))
+    lower = y < z
+    tail[lower], tail[~lower] = sp.betainc(a, b, y[lower]), sp.betaincc(b, a, z[~lower])
+    return tail
 
 
 def _score(profile: Exponential | Power, w: Array) -> Array:

@@ -25,8 +25,6 @@ NAMED = {
     ("pow-linf", "linf"): "cube-level-set-linf",
     ("pareto", "l1"): "pareto-level-set-l1",
 }
-# Score laws that are nearly lattices: the error that is subtracted is estimated too large there.
-LATTICE = {"exp-l1", "pow-l1"}
 
 
 def spec(case):
@@ -59,7 +57,7 @@ def fast(cases, is_slow):
 
 @pytest.mark.parametrize("case", fast(LEVEL_SETS["cases"], lambda case: case["dim"] < 64))
 def test_level_sets(case):
-    """Never above, and within 1e-9 beyond the stated error, which is below 1e-9 but for heavy tails and at d = 2."""
+    """Never above, and within 1e-9 beyond the stated error, which is below 1e-9 but at d = 2."""
     theorem = NAMED.get((case["noise"], case["norm"]))
     if case["noise"] == "exp-power":
         theorem = "exp-power-level-set-l1" if case["params"]["p"] < 1 else "exp-power-l1"
@@ -67,7 +65,7 @@ def test_level_sets(case):
     # a named row may be an upper bound, which may be off to either side by its rounding
     assert (excess <= (1e-20 if theorem is None else 1e-11)).all(), excess.max()
     assert (excess >= -1e-9 - 2 * error).all(), excess.min()
-    assert (error < (1e-7 if case["noise"] == "pow-l2" or case["dim"] == 2 else 1e-9)).all(), error.max()
+    assert (error < (1e-7 if case["dim"] == 2 else 1e-9)).all(), error.max()
 
 
 def is_slow(case):
@@ -77,17 +75,10 @@ def is_slow(case):
 
 @pytest.mark.parametrize("case", fast(SCORES["cases"], is_slow))
 def test_scores(case):
-    """Never above, and within 1e-9 beyond the stated error."""
+    """Never above, and within 1e-9, the stated error included: also where T has corners, at the values of a lattice."""
     theorem = None
-    if case["noise"] in LATTICE and case["params"].get("k") == 1 and case["params"].get("j") == 0:
+    if case["noise"] == "exp-l1" and case["params"]["k"] == 1 and case["params"]["j"] == 0:
         theorem = "cross-polytope-linf-exp"
-    excess, error = excesses(case, rhos(SCORES), theorem or "differential")
+    excess, _ = excesses(case, rhos(SCORES), theorem or "differential")
     assert (excess <= 1e-13).all(), excess.max()
-    # corners of T, at the values of a lattice or where the score turns, make the stated error larger
-    turns = case["params"].get("k", 0) > 1 and case["params"].get("j", 0) > 0
-    corners = (
-        turns or case["noise"] in LATTICE or (case["noise"] in ("exp-power", "pareto") and case["dim"] <= 10)
-    )
-    allowed = 2e-7 if case["dim"] > 3072 else 1e-7 if corners else 1e-9
-    assert (excess >= -allowed).all(), excess.min()
-    assert (excess + error >= -1e-9).all(), (excess + error).min()
+    assert (excess >= -1e-9).all(), excess.min()
