@@ -16,6 +16,7 @@ from smoothing.methods.coordinate import AlongCoordinate, Lomax
 from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
+from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, check_range, namespace, random_signs_
 from smoothing.profiles import Power, ProfileScore
 from smoothing.theorems import Method, theorem
@@ -94,6 +95,23 @@ def pareto_level_set_l1(noise: Pareto, norm: Norm, rho: Array) -> tuple[Array, A
 @lru_cache(maxsize=64)
 def _along_axis(a: float) -> DirectionRadius:
     return DirectionRadius(AlongCoordinate(Lomax(a)))
+
+
+@theorem(
+    "pareto-linf-by-laplace",
+    noises="pareto",
+    norms=(Linf,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    accuracy=1e-13,
+)
+def pareto_linf_by_laplace(noise: Pareto, norm: Norm, rho: Array) -> Array:
+    """R is at least that of Laplace noise of scale λ/(a+1), whose score no coordinate exceeds: |s| = (a+1)/(|x|+λ).
+
+    E(Σ σ_i |s_i| - t)₊, σ random signs, is convex and even in each s_i, hence it grows with every |s_i|, and so does
+    Φ(p) = min_t E(S-t)₊ + t p. About 1/a short, where a is so large that the sum of scores is nearly a lattice.
+    """
+    return noise.scale / (noise.a + 1) * reciprocal_integral_of_signs(noise.dim, rho)
 
 
 @theorem(
