@@ -24,6 +24,7 @@ ROOMS = (
     "validation",
 )  # each may import those before it, never one after it
 COMMANDS = (
+    "cotype.constant",
     "smoothing.certify",
     "smoothing.train",
     "smoothing.radius",

@@ -1,0 +1,1 @@
+"""Cotype-2 constants of norms, and the ceiling that they put on what smoothing can do."""
