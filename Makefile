@@ -18,8 +18,9 @@ test-slow: $(READY)  ## the tests that take longer
 compare: $(READY)  ## every radius by every method
 	$(BIN)/python -m validation.compare_methods
 
-bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer's column)
+bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer's column) and the geometry
 	$(BIN)/python -m benchmarks.radii $(if $(RS4A),--rs4a $(RS4A))
+	$(BIN)/python -m benchmarks.geometry
 
 check: $(READY)  ## format, lint, types
 	$(BIN)/ruff format --check .

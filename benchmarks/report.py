@@ -55,7 +55,7 @@ def _times(rows: list[Row]) -> str:
     for row in rows:
         ours = row["ours"]
         line = [row["noise"], row["norm"], ", ".join(ours["theorems"]), str(row["dim"])]
-        line += [_seconds(ours["first_s"]), _seconds(ours["cold_median_s"]), _seconds(ours["warm_median_s"])]
+        line += [duration(ours["first_s"]), duration(ours["cold_median_s"]), duration(ours["warm_median_s"])]
         ratio = _dim_ratio(row, rows)
         line += [
             "" if ratio is None else f"{ratio:.2f}",
@@ -75,12 +75,12 @@ def _peer(row: Row) -> list[str]:
     if "over_s" in peer:
         came = f" ({' of '.join(peer['step'])})" if "step" in peer else ""
         ratio = peer["over_s"] / row["ours"]["cold_median_s"]
-        return [f"> {_seconds(peer['over_s'])}{came}", "", "", f"> {ratio:,.0f}"]
+        return [f"> {duration(peer['over_s'])}{came}", "", "", f"> {ratio:,.0f}"]
     count = "" if len(peer["cold_s"]) > 1 else " (once)"
     ratio = peer["cold_median_s"] / row["ours"]["cold_median_s"]
     return [
-        _seconds(peer["cold_median_s"]) + count,
-        _seconds(peer["warm_s"]),
+        duration(peer["cold_median_s"]) + count,
+        duration(peer["warm_s"]),
         _megabytes(peer["growth_bytes"]),
         f"{ratio:,.0f}",
     ]
@@ -106,14 +106,14 @@ def _targets(kind: str, rows: list[Row], quick: bool) -> str:
         return "No verdict: a quick run has one repetition."
     limit = SECONDS[kind]
     tables = kind != "single"
-    text = f"Targets: {'cold' if tables else 'first'} at most {_seconds(limit)}, memory at most {_megabytes(BYTES)}"
+    text = f"Targets: {'cold' if tables else 'first'} at most {duration(limit)}, memory at most {_megabytes(BYTES)}"
     text += f", d = {DIMS[1]} at most {DIM_RATIO:g} times d = {DIMS[0]}." if tables else "."
     missed = []
     for row in rows:
         ours, name = row["ours"], f"{row['noise']} at d = {row['dim']}"
         time = ours["cold_median_s" if tables else "first_s"]
         if time > limit:
-            missed.append(f"{name} takes {_seconds(time)}")
+            missed.append(f"{name} takes {duration(time)}")
         if (ours["growth_bytes"] or 0) > BYTES:
             missed.append(f"{name} needs {_megabytes(ours['growth_bytes'])}")
         ratio = _dim_ratio(row, rows)
@@ -130,7 +130,8 @@ def _dim_ratio(row: Row, rows: list[Row]) -> float | None:
     return float(row["ours"]["cold_median_s"] / rows[index - 1]["ours"]["cold_median_s"])
 
 
-def _seconds(value: float) -> str:
+def duration(value: float) -> str:
+    """Seconds as people read them: three digits and a unit."""
     if value < 1e-3:
         return f"{1e6 * value:.0f} µs"
     return (

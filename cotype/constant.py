@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geometry.cli import Parser, emit_json, natural, positive_int, run, table
+from geometry.cli import (
+    Parser,
+    ceil_significant,
+    emit_json,
+    floor_significant,
+    natural,
+    positive_int,
+    run,
+    table,
+)
 from geometry.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,9 +72,9 @@ def main(argv: list[str] | None = None) -> None:
     print(f"cotype-2 constant of {_name(args)} in dimension {dim}, moment {args.moment}\n")
     attained = f"attained by {len(found.vectors)} vectors" + ("" if found.certain else " (Monte Carlo)")
     rows = [
-        ("lower bound", f"{bounds.lower:.10g}", bounds.sources[0].removeprefix("lower: ")),
-        ("found", f"{found.lower:.10g}", attained),
-        ("upper bound", f"{bounds.upper:.10g}", bounds.sources[1].removeprefix("upper: ")),
+        ("lower bound", floor_significant(bounds.lower, 10), bounds.sources[0].removeprefix("lower: ")),
+        ("found", floor_significant(found.lower, 10), attained),
+        ("upper bound", ceil_significant(bounds.upper, 10), bounds.sources[1].removeprefix("upper: ")),
     ]
     print(table(["", "C", "why"], rows, left=3))
     if max(found.vectors.shape) <= _SHOWN:

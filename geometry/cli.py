@@ -9,7 +9,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, NoReturn
 
 from geometry.errors import InputError
@@ -135,6 +135,19 @@ def floor_significant(value: float, digits: int = 6) -> str:
     exact = Decimal(value)
     places = digits - 1 - exact.adjusted()
     rounded = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_FLOOR)
+    return f"{rounded:f}" if -4 <= exact.adjusted() < digits else f"{rounded:e}"
+
+
+def ceil_significant(value: float, digits: int = 6) -> str:
+    """``value`` > 0 with ``digits`` significant digits, rounded up: a printed ceiling is never below the proven one.
+
+    >>> ceil_significant(0.1, 2), ceil_significant(float("inf"))
+    ('0.11', 'inf')
+    """
+    if value == 0 or math.isinf(value):
+        return f"{value:g}"
+    exact = Decimal(value)
+    rounded = exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), rounding=ROUND_CEILING)
     return f"{rounded:f}" if -4 <= exact.adjusted() < digits else f"{rounded:e}"
 
 

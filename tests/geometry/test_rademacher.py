@@ -38,7 +38,7 @@ def by_integers(m):
 
 
 def signs_walk(dim):
-    """E|S_d| = d 2^{1-d} C(d-1, ⌊(d-1)/2⌋): spec/ground_truth.md."""
+    """E|S_d| = d 2^{1-d} C(d-1, ⌊(d-1)/2⌋)."""
     with mpmath.workdps(50):
         return float(dim * mpmath.mpf(2) ** (1 - dim) * mpmath.binomial(dim - 1, (dim - 1) // 2))
 
@@ -220,7 +220,7 @@ def test_gradient_is_the_slope(dim):
 
 @pytest.mark.parametrize(("dim", "vertices"), [(1, 2), (2, 4), (3, 14), (4, 104)])
 def test_gradients_are_chow_vectors(dim, vertices):
-    """Vertices of the crystal: spec/ground_truth.md."""
+    """Vertices of the crystal."""
     gradients = rademacher_gradient(np.random.default_rng(0).normal(size=(20_000, dim)))
     chow = gradients * 2 ** (dim - 1)
     assert np.array_equal(chow, np.rint(chow)) and len(np.unique(chow, axis=0)) == vertices
