@@ -25,11 +25,13 @@ ROOMS = (
 )  # each may import those before it, never one after it
 COMMANDS = (
     "cotype.constant",
+    "cotype.nogo",
     "smoothing.certify",
     "smoothing.train",
     "smoothing.radius",
     "smoothing.report",
     "validation.compare_methods",
+    "validation.usefulness",
     "geometry.phi",
     "geometry.crystal",
     "geometry.shapes",

@@ -20,7 +20,7 @@ from geometry.hit_and_run import chord_end, effective_size, hit_and_run, split_r
 from geometry.rademacher import rademacher_average
 from geometry.zonotopes import crystal_determinants
 
-# The Wulff crystal of linf, in exact integers by Normaliz and PPL: Σ|det|, Vol, min Φ at volume 1, its last column Φ against l1.
+# The Wulff crystal of linf, in exact integers by Normaliz and PPL: Σ|det|, Vol, least Φ at volume 1, Φ against l1.
 TABLE = {
     2: (2, Fraction(2), 1.4142135624, 1.41421356),
     3: (16, Fraction(2), 1.8898815748, 1.25992105),
