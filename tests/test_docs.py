@@ -50,7 +50,10 @@ def test_readme_python_examples_run(tmp_path, monkeypatch):
         exec(compile(example, "README.md", "exec"), {"__name__": "example"})
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/glossary.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/glossary.md", "docs/derivations/nogo.md"],
+)
 def test_local_links_lead_somewhere(name):
     text = (ROOT / name).read_text()
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
