@@ -92,3 +92,12 @@ def test_readme_commands_exist():
         words = shlex.split(rest.split("#")[0].split("`")[0], comments=True)
         if not any(word in ("…", "...", "RUN…") for word in words):
             parser.parse_args(words)
+
+
+def test_the_derivation_names_tests_that_exist():
+    """Each step of the no-go theorem points to the tests that check it."""
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/derivations/nogo.md").read_text()))
+    written = set()
+    for path in (ROOT / "tests").rglob("*.py"):
+        written |= set(re.findall(r"def (test_\w+)", path.read_text()))
+    assert len(named) > 15 and named - {path.stem for path in (ROOT / "tests").rglob("*.py")} <= written
