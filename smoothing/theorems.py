@@ -109,6 +109,7 @@ def theorem(
 
 def theorems() -> tuple[Theorem, ...]:
     """Every theorem, in the order of preference."""
+    import smoothing.methods.gaussian_order
     import smoothing.methods.generic
     import smoothing.methods.inclusion
     import smoothing.noises  # noqa: F401  (these imports fill the table)

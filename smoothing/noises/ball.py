@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy import special as sp
 
 from geometry.norms import L2, Norm, shrinkage
+from smoothing.methods.cosine import cosine_radius
 from smoothing.methods.level_set import LevelSet
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.noise import ArrayOrTensor
 from smoothing.noises.shaped import Shaped
 from smoothing.profiles import Exponential, Power, Profile, ProfileScore, cosine_mixture
 from smoothing.profiles.radial import radial_law
-from smoothing.special import log_odds_of_half, normal_quantile
+from smoothing.special import normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
 if TYPE_CHECKING:
@@ -110,22 +111,9 @@ def ball_gaussian(noise: Ball, norm: Norm, rho: Array) -> Array:
 def ball_exp(noise: Ball, norm: Norm, rho: Array) -> Array:
     """R = λ(d-1) atanh(x), x the quantile of a uniform direction's coordinate at ρ, against ℓ2.
 
-    The score is that coordinate itself: (1+x)/2 ~ Beta((d-1)/2, (d-1)/2), and x² ~ Beta(1/2, (d-1)/2). At d = 1
-    it is a fair sign and the noise Laplace: R = λ log(1 / (2(1-ρ))).
+    The score is that coordinate itself; at d = 1 a fair sign, and the noise Laplace.
     """
-    if noise.dim == 1:
-        return noise.scale * log_odds_of_half(rho)
-    half = 0.5 * (noise.dim - 1)
-    p = 1 - rho
-    # P(x² ≤ c²) = 2ρ-1; near ρ = 1 the complement of x² is the exact one
-    square = sp.betaincinv(0.5, half, 2 * rho - 1)
-    rest = sp.betaincinv(half, 0.5, 2 * p)
-    x = np.sqrt(square)
-    with np.errstate(divide="ignore"):
-        inner = np.arctanh(np.minimum(x, 0.75))
-        outer = np.log1p(x) - 0.5 * np.log(rest)  # atanh(x) = log((1+x)² / (1-x²)) / 2
-    angle = np.where(x < 0.75, inner, outer)
-    return noise.scale * longest(norm, noise.dim) * (noise.dim - 1) * angle
+    return noise.scale * longest(norm, noise.dim) * cosine_radius(noise.dim, rho)
 
 
 @theorem(

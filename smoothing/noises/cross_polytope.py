@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Norm
+from smoothing.methods.cosine import cosine_radius, mean_cosine
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, random_signs_
 from smoothing.noises.cube import two_sided_radius
 from smoothing.noises.shaped import Shaped
-from smoothing.profiles import Exponential, Profile, ProfileScore, signs_mixture
+from smoothing.profiles import Exponential, Profile, ProfileScore, cosine_mixture, signs_mixture
 from smoothing.special import log_odds_of_half, rademacher_mean, root_share
 from smoothing.theorems import Method, theorem
 
@@ -106,6 +107,31 @@ def uniform_cross_polytope(noise: CrossPolytope, norm: Norm, rho: Array) -> Arra
 def cross_polytope_l1(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Array, Array]:
     """R = λ J(2(1-ρ)): along e₁ the score is ±ψ'(r) with equal chances, as for the cube along its diagonal."""
     return two_sided_radius(noise, rho)
+
+
+@theorem(
+    "cross-polytope-l2",
+    noises=("exp-l1", "pow-l1"),
+    norms=(L2,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="j < d-1 (or j = 0)",
+    when=lambda noise, norm: noise.profile.score_is_integrable,
+    accuracy=5e-12,
+)
+def cross_polytope_l2(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Array, Array]:
+    """R is at least E|θ₁| times that of the ball with this profile, θ a uniform direction.
+
+    The score ψ'(r) Σ v_i σ_i is smaller than ψ'(r) θ₁ / E|θ₁| in convex order for every unit vector v
+    (``mean_cosine``), and r has the same law for every shape.
+    """
+    if _is_laplace(noise.profile):
+        radius, error = cosine_radius(noise.dim, rho), np.zeros_like(rho)
+    else:
+        law = ProfileScore(noise.profile) if noise.dim == 1 else cosine_mixture(noise.profile)
+        radius, error = law.radius(rho)
+    unit = noise.scale * mean_cosine(noise.dim)
+    return unit * radius, unit * error
 
 
 @theorem(

@@ -14,6 +14,7 @@ from scipy import special as sp
 from geometry.norms import L1, L2, Linf, Norm, shrinkage
 from smoothing.methods.bose import bose_integral
 from smoothing.methods.coordinate import AlongCoordinate, Exponent
+from smoothing.methods.cosine import cosine_radius, mean_cosine
 from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
@@ -68,6 +69,21 @@ class ExpPower(Noise):
         out.uniform_(generator=generator).mul_(gamma.div_(shape).pow_(1 / self.p)).mul_(size)
         out.clamp_(max=torch.finfo(out.dtype).max)
         random_signs_(out, generator)
+
+
+@theorem(
+    "exp-power-laplace-l2",
+    noises="exp-power",
+    norms=(L2,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    condition="p = 1",
+    when=lambda noise, norm: noise.p == 1,
+    accuracy=2e-14,
+)
+def exp_power_laplace_l2(noise: ExpPower, norm: Norm, rho: Array) -> Array:
+    """R as for Laplace noise, which this is."""
+    return noise.scale * mean_cosine(noise.dim) * cosine_radius(noise.dim, rho)
 
 
 @theorem(

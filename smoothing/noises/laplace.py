@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from geometry.norms import L1, Linf, Norm
+from geometry.norms import L1, L2, Linf, Norm
+from smoothing.methods.cosine import cosine_radius, mean_cosine
 from smoothing.methods.score_laws import ConstantScore, ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, random_signs_
@@ -52,6 +53,22 @@ class Laplace(Noise):
 def laplace_l1(noise: Noise, norm: Norm, rho: Array) -> Array:
     """R = -λ log(2(1-ρ)): the quantile of one coordinate, as for every log-concave product."""
     return noise.scale * log_odds_of_half(rho)
+
+
+@theorem(
+    "laplace-l2",
+    noises="laplace",
+    norms=(L2,),
+    method=Method.DIFFERENTIAL,
+    citation="yang2020",
+    accuracy=2e-14,
+)
+def laplace_l2(noise: Noise, norm: Norm, rho: Array) -> Array:
+    """R = λ E|θ₁| (d-1) atanh(x), x the quantile of θ₁ at ρ: near √(2/π) λ Φ_N⁻¹(ρ) in every dimension.
+
+    The score Σ v_i σ_i is smaller than θ₁/E|θ₁| in convex order for every unit vector v (``mean_cosine``).
+    """
+    return noise.scale * mean_cosine(noise.dim) * cosine_radius(noise.dim, rho)
 
 
 @theorem(
