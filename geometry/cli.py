@@ -22,6 +22,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.removeprefix('python -m ')}: error: {message} (--help lists the options)\n")
 
 
+_RESUMES = ("smoothing.certify", "smoothing.train")
+
+
 def run(main: Callable[[], None], name: str) -> NoReturn:
     """Call a command's main; a user's mistake ends in one line on stderr and exit code 2, never a traceback."""
     # Idle threads of torch sleep instead of spinning: on a quiet machine this costs up to a third of a small
@@ -32,6 +35,9 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
         sys.stdout.flush()  # a full disk or a closed pipe shows here and not behind our back
     except InputError as error:
         fail(name, str(error))
+    except MemoryError as error:
+        _discard_stdout()
+        fail(name, f"not enough memory for this size: {error}")
     except BrokenPipeError:  # the reader, such as head, has what it wanted
         _discard_stdout()
         sys.exit(0)
@@ -39,7 +45,8 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
         _discard_stdout()
         fail(name, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command resumes", file=sys.stderr)
+        resumes = "; the same command resumes" if name in _RESUMES else ""
+        print(f"{name}: interrupted{resumes}", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
 

@@ -16,7 +16,8 @@ def parser() -> Parser:
     """The command's options."""
     p = Parser(
         prog="python -m geometry.crystal",
-        description="The body that loses least volume to an adversary of the given norm: facts and picture.",
+        description="The Wulff crystal of a norm: facts and picture. Where the ball is symmetric enough "
+        "(l1, l2, linf), no set of its volume loses less to that adversary.",
     )
     p.add_argument(
         "--norm", default="linf", help="l1, l2, linf (default), lp:p=3, polytope:FILE (vertices of its ball)"
@@ -74,7 +75,7 @@ def facts(crystal: Body, norm: Norm) -> dict[str, Any]:
     found["log_volume"] = float(log_volume.value)
     found["log_volume_error"] = float(log_volume.error)
     found["volume_method"] = log_volume.method
-    found["smallest_phi"] = float(0.5 * dim * np.exp(log_volume.value / dim))
+    found["phi_of_any_set_at_least"] = float(0.5 * dim * np.exp(log_volume.value / dim))
     found.update(radii(crystal, norm))
     found.update(combinatorics(crystal, norm))
     return found

@@ -1,6 +1,7 @@
 """Wulff crystals: the body whose support function is ‖u‖_* = E|<y, u>|, y uniform on the vertices of a ball.
 
-Of all sets of their volume they lose least to an adversary with that ball (Yang et al. 2020, Theorem 5.2).
+Of all sets of their volume they lose least to an adversary with that ball, if it is symmetric enough, as those of ℓ1,
+ℓ2 and ℓ∞ are (Yang et al. 2020, Theorem 5.2). For others their volume still bounds Φ of every set from below.
 """
 
 from __future__ import annotations

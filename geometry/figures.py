@@ -18,6 +18,14 @@ def symbol(norm: Norm) -> str:
     return SYMBOL.get(norm.name, rf"$\ell_{{{norm.exponent:g}}}$")
 
 
+def checked_name(path: str | Path) -> Path:
+    """The path, if its name ends as a figure's does; InputError else. Ask before long work."""
+    path = Path(path)
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
+    return path
+
+
 def save(
     draw: Callable[[Any], None],
     path: str | Path,
@@ -33,9 +41,7 @@ def save(
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    path = Path(path)
-    if path.suffix not in (".png", ".pdf", ".svg"):
-        raise InputError(f"figure {path}: the name must end in one of .png, .pdf, .svg")
+    path = checked_name(path)
     with plt.style.context(str(files("geometry").joinpath("house.mplstyle"))):
         figure, axes = plt.subplots(
             1,

@@ -42,9 +42,9 @@ class Phi:
         """Φ over the lower bound, at least 1: how far the body is from optimal."""
         if self.value is self.lower_bound:
             return Estimate(1.0)
-        low = max(float(self.value.lower / self.lower_bound.upper), 0.0)
-        high = float(self.value.upper / self.lower_bound.lower)
-        return Estimate.between(low, high, self.value.method)
+        gap = self.value.value / self.lower_bound.value
+        low, high = self.value.lower / self.lower_bound.upper, self.value.upper / self.lower_bound.lower
+        return Estimate(gap, np.maximum(high - gap, gap - low), self.value.method)
 
 
 def phi(body: Body, norm: Norm) -> Phi:
@@ -56,10 +56,9 @@ def phi(body: Body, norm: Norm) -> Phi:
     log_size = body.log_volume
     relative, size = worst.value, np.exp(log_size.value / body.dim)
     stretch = np.exp(log_size.error / body.dim)
-    value = Estimate.between(
-        relative.lower * size / stretch, relative.upper * size * stretch, relative.method
-    )
-    return Phi(value, worst.direction, lower_bound(norm, body.dim))
+    value = relative.value * size
+    error = np.maximum(relative.upper * size * stretch - value, value - relative.lower * size / stretch)
+    return Phi(Estimate(value, error, relative.method), worst.direction, lower_bound(norm, body.dim))
 
 
 def _is_own_crystal(body: Body, norm: Norm) -> bool:

@@ -50,7 +50,7 @@ def largest_shadow(body: Body, norm: Norm) -> LargestShadow:
 def _canonical(body: Body, norm: Norm) -> Array | None:
     """The worst shift, where it is known by symmetry or by a closed form."""
     dim = body.dim
-    if body.symmetry is Symmetry.ROTATIONS:
+    if body.symmetry is Symmetry.ROTATIONS or dim == 1:
         return norm.direction(dim)
     if isinstance(body, Box):  # Σ w_i |v_i| is largest where ℓp's dual norm of w says
         return _dual_point(norm, 0.5 / body.half_widths)
@@ -69,7 +69,7 @@ def _dual_point(norm: Norm, weights: Array) -> Array | None:
     """The v ≥ 0 of norm 1 with the largest <weights, v>, for ℓp."""
     match norm:
         case L1():
-            return np.eye(len(weights))[weights.argmax()]
+            return (np.arange(len(weights)) == weights.argmax()).astype(np.float64)
         case Linf():
             return np.ones(len(weights))
         case L2() | Lp():
@@ -97,8 +97,10 @@ def _all_of(body: Body, vertices: Array) -> LargestShadow:
     found = [body.relative_shadow(vertices[i : i + _BLOCK]) for i in range(0, len(vertices), _BLOCK)]
     lower = np.concatenate([part.lower for part in found])
     upper = np.concatenate([part.upper for part in found])
-    value = Estimate.between(lower.max(), upper.max(), f"{len(vertices)} vertices, {found[0].method}")
-    return LargestShadow(value, vertices[(lower + upper).argmax()])
+    values = np.concatenate([part.value for part in found])
+    value, method = values.max(), f"{len(vertices)} vertices, {found[0].method}"
+    error = max(upper.max() - value, value - lower.max())
+    return LargestShadow(Estimate(value, error, method), vertices[values.argmax()])
 
 
 def _search(body: Body, norm: Norm) -> LargestShadow:

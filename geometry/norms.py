@@ -53,7 +53,18 @@ class Norm(ABC):
     def value(self, x: ArrayLike) -> Array:
         """‖x‖ over the last axis; shape (..., d) to (...)."""
         x = np.asarray(x, dtype=np.float64)
-        return np.asarray(np.linalg.vector_norm(x, ord=self.exponent, axis=-1))
+        with np.errstate(over="ignore", under="ignore"):
+            found = np.asarray(np.linalg.vector_norm(x, ord=self.exponent, axis=-1))
+        lost = (found == 0) | np.isinf(found)
+        if lost.any():  # powers that left the range of floats, unless x itself did
+            rows = x[lost] if x.ndim > 1 else x[None]
+            largest = np.abs(rows).max(axis=-1, keepdims=True)
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                scaled = largest[:, 0] * np.linalg.vector_norm(rows / largest, ord=self.exponent, axis=-1)
+            scaled = np.where(np.isfinite(largest[:, 0]) & (largest[:, 0] > 0), scaled, largest[:, 0])
+            found = found.copy()
+            found[lost] = scaled
+        return found
 
     def vertices(self, dim: int) -> Array | None:
         """The vertices of the unit ball, shape (count, dim), or None where every boundary point is extreme."""

@@ -39,7 +39,7 @@ FROM_FILE: dict[str, Callable[[str], Body]] = {
     "ellipsoid": lambda path: ellipsoid(read_rows(path)),
     "polytope": lambda path: _centred(read_rows(path)),
     "zonotope": lambda path: Zonotope(read_rows(path)),
-    "voxels": lambda path: Voxels(read_array(path) != 0),
+    "voxels": lambda path: Voxels(_grid(read_array(path), path)),
 }
 KNOWN = (
     *NAMED,
@@ -93,11 +93,18 @@ def parse_adversary(text: str) -> Norm:
         raise InputError(f"{error}{hint}") from None
 
 
+def _grid(values: np.ndarray, path: str) -> np.ndarray:
+    if not np.isin(values, (0, 1)).all():
+        raise InputError(f"{path} must hold zeros and ones, a cell each")
+    return values == 1
+
+
 def _centred(points: np.ndarray) -> Body:
     """The hull of the points about their vertices' mean, which is inside."""
     if points.shape[1] > 1:
         with contextlib.suppress(QhullError):  # Polytope says what is wrong
             points = points[ConvexHull(points).vertices]
+    points = points / (np.abs(points).max() or 1.0)  # Φ does not depend on it
     centre = points.mean(axis=0)
     symmetric = np.allclose(centre, 0, atol=1e-12 * np.abs(points).max())
     return Polytope(points if symmetric else points - centre)

@@ -29,10 +29,12 @@ def read_array(path: str | Path) -> Array:
             with warnings.catch_warnings():  # an empty file is an error of ours, not a warning of NumPy's
                 warnings.simplefilter("ignore")
                 array = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None, ndmin=2)
+        if np.iscomplexobj(array):
+            raise ValueError("its numbers are complex")
         array = np.asarray(array, dtype=np.float64)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, EOFError, TypeError) as error:
+    except (ValueError, EOFError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path} is no array of numbers: {error}") from None
     if not array.size or not np.isfinite(array).all():
         raise InputError(f"{path} must hold finite numbers, at least one; its shape is {array.shape}")

@@ -35,6 +35,7 @@ _MOST_CORNERS = 10  # of a cross-polytope: 1024 facets
 _SOLVED_DIM = 60  # beyond it a fixed X takes the solver's place
 _SOLVED_ROWS = 4000
 _ROUNDING = 1e-9
+_LARGEST_EXPONENT = 200  # beyond it the solver's norm is that of the limit
 
 
 def boundary_normals(body: Body) -> tuple[Array, bool]:
@@ -64,7 +65,7 @@ def ascend(gradient: Callable[[Array], Array], norm: Norm, dim: int) -> Array:
     generator = np.random.default_rng(0)
     starts = max(4, min(_STARTS, (1 << 20) // dim))
     v = np.concatenate(
-        [np.eye(dim)[: min(dim, starts)], np.ones((1, dim)), generator.normal(size=(starts, dim))]
+        [np.eye(min(dim, starts), dim), np.ones((1, dim)), generator.normal(size=(starts, dim))]
     )
     v = v / norm.value(v)[:, None]
     value = np.zeros(len(v))
@@ -115,11 +116,18 @@ def quadratic_bound(matrix: Array, norm: Norm) -> float:
     share = (
         1 - 2 / norm.exponent
     )  # v² lies in the ball of ℓ_{p/2}, y in that of its dual, of exponent 1/share
-    y = np.full(dim, largest)
+    candidates = [np.full(dim, largest)]
     if dim <= _SOLVED_DIM:
         y = _best_diagonal(matrix, 1 / share)
-        y = y + max(0.0, float(np.linalg.eigvalsh(matrix - np.diag(y))[-1]))
-    return float(np.linalg.vector_norm(y, ord=1 / share)) * (1 + _ROUNDING)
+        if np.isfinite(y).all():
+            candidates.append(y + max(0.0, float(np.linalg.eigvalsh(matrix - np.diag(y))[-1])))
+    return min(_length(y, 1 / share) for y in candidates) * (1 + _ROUNDING)
+
+
+def _length(y: Array, exponent: float) -> float:
+    """‖y‖ in ℓ_exponent, however large the exponent."""
+    largest = float(np.abs(y).max())
+    return largest * float(np.linalg.vector_norm(y / largest, ord=exponent)) if largest else 0.0
 
 
 def _relaxed(normals: Array, norm: Norm) -> Array:
@@ -152,7 +160,7 @@ def _in_ball(diagonal: Any, norm: Norm) -> Any:
     cp: Any = cvxpy  # whose annotations know whole exponents only
     if isinstance(norm, Linf):
         return diagonal <= 1
-    return cp.sum(diagonal) <= 1 if norm.exponent <= 2 else cp.pnorm(diagonal, norm.exponent / 2) <= 1
+    return cp.sum(diagonal) <= 1 if norm.exponent <= 2.02 else cp.pnorm(diagonal, norm.exponent / 2) <= 1
 
 
 def _best_diagonal(matrix: Array, exponent: float) -> Array:
@@ -162,7 +170,8 @@ def _best_diagonal(matrix: Array, exponent: float) -> Array:
     cp: Any = cvxpy
     size = float(np.abs(matrix).max())
     y = cp.Variable(len(matrix))
-    problem = cp.Problem(cp.Minimize(cp.pnorm(y, exponent)), [cp.diag(y) - matrix / size >> 0])
+    length = cp.norm_inf(y) if exponent > _LARGEST_EXPONENT else cp.pnorm(y, exponent)
+    problem = cp.Problem(cp.Minimize(length), [cp.diag(y) - matrix / size >> 0])
     try:
         _solve(problem)
     except cp.SolverError:

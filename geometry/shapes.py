@@ -41,6 +41,10 @@ def parser() -> Parser:
 def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
+    if args.out:
+        from geometry.figures import checked_name
+
+        checked_name(args.out)
     dims = sorted(set(args.dims) | set(CURVE if args.out else ()))
     found: dict[tuple[str, str, int], Phi | None] = {}
     with progress(len(NORMS) * len(BODIES) * len(dims), "shapes", "phi") as bar:

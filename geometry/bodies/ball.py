@@ -76,5 +76,7 @@ def kappa_ratio(dim: int) -> float:
 
 
 def _unit(x: ArrayLike) -> Array:
+    """x / ‖x‖₂, and 0 for 0."""
     x = np.asarray(x, dtype=np.float64)
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+    length = np.linalg.norm(x, axis=-1, keepdims=True)
+    return x / np.where(length > 0, length, 1.0)

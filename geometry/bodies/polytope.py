@@ -16,7 +16,7 @@ from geometry.estimate import EXACT, Estimate
 
 Array = NDArray[np.float64]
 
-_SAME = 9  # decimals, in units of the largest entry, to which coplanar facets and symmetric points agree
+_SAME = 9  # decimals to which coplanar facets and symmetric points agree
 _VOLUME = 1e-12
 
 
@@ -83,14 +83,15 @@ class Polytope(Body):
             if not ends[0] > 0 > ends[1]:
                 raise InputError("the origin must be inside the polytope")
             return ends[:, None, None], 1 / ends[:, None]
+        size = np.abs(self.points).max() or 1.0  # Qhull knows one scale only
         try:
-            hull = ConvexHull(self.points)
+            hull = ConvexHull(self.points / size)
         except QhullError as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"the polytope has no interior in dimension {self.dim}: {reason}") from None
         if not (hull.equations[:, -1] < 0).all():
             raise InputError("the origin must be inside the polytope; subtract the mean of the vertices")
-        return self.points[hull.simplices], -hull.equations[:, :-1] / hull.equations[:, -1:]
+        return self.points[hull.simplices], -hull.equations[:, :-1] / hull.equations[:, -1:] / size
 
     @property
     def simplices(self) -> Array:
@@ -108,7 +109,7 @@ class Polytope(Body):
         if self.dim == 1:
             return self.simplices[:, 0]
         _ = self._boundary  # which complains in our words
-        return self.points[ConvexHull(self.points).vertices]
+        return self.points[ConvexHull(self.points / np.abs(self.points).max()).vertices]
 
     @cached_property
     def facets(self) -> Array:
@@ -127,7 +128,10 @@ class Polytope(Body):
 
     @property
     def log_volume(self) -> Estimate:
-        return Estimate(math.log(self.cones.sum()), _VOLUME, EXACT)
+        volume = float(self.cones.sum())
+        if not 0 < volume < math.inf:
+            raise InputError(f"the polytope's volume is no float: {volume}; scale its points")
+        return Estimate(math.log(volume), _VOLUME, EXACT)
 
     def gauge(self, x: ArrayLike) -> Estimate:
         return Estimate((np.asarray(x) @ self.facets.T).max(axis=-1).clip(min=0), 0.0, EXACT)
@@ -173,9 +177,13 @@ def symmetry_of(points: Array) -> Symmetry:
     flipped, turned, swapped = rows.copy(), np.roll(rows, 1, axis=1), rows.copy()
     flipped[:, 0] *= -1
     swapped[:, :2] = swapped[:, :2][:, ::-1]
-    hyperoctahedral = all(map(invariant, (flipped, turned, swapped)))
+    widths = np.abs(points).max(axis=0)
+    hyperoctahedral = np.allclose(widths, widths[0], rtol=1e-9) and all(
+        map(invariant, (flipped, turned, swapped))
+    )
     return Symmetry.SIGNED_PERMUTATIONS if hyperoctahedral else Symmetry.CENTRAL
 
 
 def _rounded(rows: Array) -> Array:
-    return np.round(rows / np.abs(rows).max(), _SAME) + 0.0
+    """In units of each coordinate's largest entry: a body may be thin along one axis."""
+    return np.round(rows / np.abs(rows).max(axis=0), _SAME) + 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ _DIRECTIONS = 200_000
 _NUMBERS = 1 << 24
 _STEP = 6e-6  # of a central difference: the cube root of the rounding
 _LEAST_ACCEPTANCE = 1e-4
+_LEAST_EFFECTIVE = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +88,9 @@ def log_volume_by_directions(body: Body, *, samples: int = _DIRECTIONS, seed: Se
     top = log_weight.max()
     weight = np.exp(log_weight - top)
     mean = weight.mean()
-    spread = weight.std(ddof=1) / np.sqrt(samples) / mean
-    return Estimate(log_kappa(body.dim) + top + np.log(mean), np.log1p(STANDARD_ERRORS * spread), MONTE_CARLO)
+    spread = weight.std(ddof=1) / np.sqrt(len(weight)) / mean
+    error = np.log1p(STANDARD_ERRORS * spread) if _is_spread(weight) else np.inf
+    return Estimate(log_kappa(body.dim) + top + np.log(mean), error, MONTE_CARLO)
 
 
 def relative_shadow_by_directions(
@@ -101,12 +104,21 @@ def relative_shadow_by_directions(
     mean = (weight * terms).sum(axis=0) / weight.sum()
     # the delta method for a ratio of means
     spread = np.sqrt(((weight * (terms - mean)) ** 2).sum(axis=0)) / weight.sum()
-    half = 0.5 * body.dim
+    half = 0.5 * body.dim if _is_spread(weight[:, 0]) else np.inf
+    if math.isinf(half):
+        return Estimate(
+            (0.5 * body.dim * mean).reshape(v.shape[:-1]), np.full(v.shape[:-1], np.inf), MONTE_CARLO
+        )
     return Estimate(
         (half * mean).reshape(v.shape[:-1]),
         (half * STANDARD_ERRORS * spread).reshape(v.shape[:-1]),
         MONTE_CARLO,
     )
+
+
+def _is_spread(weight: Array) -> bool:
+    """Whether hundreds of directions matter; where a few do, as in high dimension, no error can be trusted."""
+    return bool(weight.sum() ** 2 >= _LEAST_EFFECTIVE * (weight**2).sum())
 
 
 def sample_by_directions(body: Body, count: int, outer_radius: float, *, seed: Seed) -> Array:

@@ -16,6 +16,7 @@ from geometry.estimate import EXACT, LINEAR_PROGRAM, MONTE_CARLO, STANDARD_ERROR
 from geometry.zonotopes import faces
 from geometry.zonotopes.determinants import SAMPLES, log_sum_abs_det
 from geometry.zonotopes.flats import flats, tractable
+from geometry.zonotopes.rows import TOLERANCE
 from geometry.zonotopes.segments import checked, segments
 from geometry.zonotopes.tiling import sample_zonotope
 
@@ -86,7 +87,8 @@ class Zonotope(Body):
         """The largest |<a, x>| over the facets; or min t with x = Σ c_i g_i, |c_i| ≤ t, between t and its dual."""
         x = np.asarray(x, dtype=np.float64)
         if self.exact:
-            return Estimate(np.abs((x * self.gauge_gradient(x)).sum(axis=-1)), 0.0, EXACT)
+            gauge = np.abs((x * self.gauge_gradient(x)).sum(axis=-1))
+            return Estimate(gauge, self._slack * gauge, EXACT)
         bounds = [self._program(point)[:2] for point in x.reshape(-1, self.dim)]
         lower, upper = np.array(bounds).reshape(-1, 2).T.reshape(2, *x.shape[:-1])
         return Estimate.between(lower, upper, LINEAR_PROGRAM)
@@ -146,7 +148,8 @@ class Zonotope(Body):
         v = np.asarray(v, dtype=np.float64)
         if not self.exact:
             return self._random_shadow(v)
-        return Estimate(np.abs(v @ self.normals.T).sum(axis=-1), 0.0, EXACT)
+        shadow = np.abs(v @ self.normals.T).sum(axis=-1)
+        return Estimate(shadow, self._slack * shadow, EXACT)
 
     @cached_property
     def normals(self) -> Array:
@@ -180,6 +183,11 @@ class Zonotope(Body):
     def sample(self, count: int, *, seed: Seed) -> Array:
         """By a tiling with parallelotopes: ``geometry.zonotopes.sample_zonotope``."""
         return sample_zonotope(self.generators, count, seed=seed)
+
+    @cached_property
+    def _slack(self) -> float:
+        """Relative error of what is read off the faces: 0 on a lattice, else the tolerance that merges flats."""
+        return 0.0 if segments(self.generators).exact else self.dim * TOLERANCE
 
     @cached_property
     def _rows(self) -> Array:

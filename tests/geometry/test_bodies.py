@@ -218,3 +218,34 @@ def test_high_dimensions_stay_floats():
         v = np.ones(body.dim)
         assert np.isfinite(body.log_volume.value) and np.isfinite(body.relative_shadow(v).value)
         assert body.gauge(body.sample(2, seed=0)).value.max() <= 1
+
+
+@pytest.mark.parametrize("q", (1e3, 1e6, 1e300))
+def test_steep_lp_balls_are_nearly_cubes(q):
+    """Φ against ℓ∞ tends to that of the cube, d, and samples fill the cube."""
+    found = LpBall(3, q).relative_shadow(np.ones(3)).value * LpBall(3, q).edge
+    assert found == pytest.approx(3, rel=20 / q + 1e-6)
+    assert np.abs(LpBall(3, q).sample(2000, seed=0)).max() <= 1
+
+
+def test_no_error_is_claimed_without_variance():
+    assert np.isinf(LpBall(2, 0.3).relative_shadow(np.ones(2)).error)
+    thin = StarBody(50, lambda x: np.linalg.norm(x / np.geomspace(1, 10, 50), axis=-1))
+    assert np.isinf(thin.log_volume.error) and np.isinf(thin.relative_shadow(np.ones(50)).error)
+
+
+@pytest.mark.parametrize("low", (-1.0, -0.5))
+def test_thin_polytopes_keep_their_facets(low):
+    """A rectangle 10^10 times as long as it is high, symmetric or not."""
+    body = Polytope(np.array([[1e10, 1], [-1e10, 1], [1e10, low], [-1e10, low]]))
+    assert len(body.facets) == 4 and not body.contains(np.array([-5e10, 0.0]))
+    assert body.symmetry is (Symmetry.CENTRAL if low == -1 else Symmetry.NONE)
+    np.testing.assert_allclose(body.relative_shadow(np.eye(2)), [0.5e-10, 1 / (1 - low)], rtol=1e-9)
+
+
+def test_norms_beyond_the_range_of_powers():
+    from geometry.norms import L2, lp
+
+    np.testing.assert_allclose(lp(300).value([[1e-2, 1e-2], [0, 0]]), [1e-2 * 2 ** (1 / 300), 0], rtol=1e-12)
+    np.testing.assert_allclose(L2().value([1e-200, 0]), 1e-200)
+    np.testing.assert_allclose(lp(3).value([[1e200, 0], [np.inf, 1]]), [1e200, np.inf])

@@ -1,7 +1,7 @@
 """What holds for every body, on random ones: duality, convexity of shadows, invariance, and Φ above its bound."""
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -68,6 +68,8 @@ def test_shadows_are_even_and_convex(data):
 
 @settings(max_examples=60, deadline=None)
 @given(convex(), NORMS)
+@example(ellipsoid(np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 1]])), lp(2.00001))
+@example(ellipsoid(np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 1]])), lp(2.00390625))
 def test_phi_is_above_the_bound(body, norm):
     found = phi(body, norm)
     assert found.value.upper >= found.lower_bound.value * (1 - 1e-9)

@@ -100,7 +100,7 @@ def test_facts_beyond_lists(capsys):
     upper = 3072 * math.log(2) - 0.5 * math.lgamma(3073)
     assert "volume" not in found and "vertices" not in found
     assert found["log_volume"] + found["log_volume_error"] == pytest.approx(upper, rel=1e-12)
-    assert found["smallest_phi"] == pytest.approx(math.sqrt(math.e * 3072), rel=3e-3)
+    assert found["phi_of_any_set_at_least"] == pytest.approx(math.sqrt(math.e * 3072), rel=3e-3)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_shapes(capsys, tmp_path):
     [
         ("geometry.phi", ("--body", "foo", "--dim", "3"), ("unknown body", "cross-polytope")),
         ("geometry.phi", ("--body", "cube"), ("needs --dim",)),
-        ("geometry.phi", ("--body", "lp-ball:q=-1", "--dim", "3"), ("p must be positive",)),
+        ("geometry.phi", ("--body", "lp-ball:q=-1", "--dim", "3"), ("p must be finite",)),
         ("geometry.phi", ("--body", "zonotope:missing.txt"), ("cannot read missing.txt",)),
         ("geometry.phi", ("--body", "zonotope"), ("read from a file",)),
         ("geometry.phi", ("--body", "cube", "--dim", "3", "--norm", "l0"), ("unknown norm", "polytope:FILE")),

@@ -183,7 +183,7 @@ vectors = st.lists(st.floats(-1, 1), min_size=1, max_size=24).map(np.array)
 
 @given(vectors, st.integers(-500, 500))
 def test_is_a_norm_between_its_bounds(u, exponent):
-    h, length = rademacher_average(u), np.linalg.norm(u)
+    h, length = rademacher_average(u), math.hypot(*u)
     assert h.upper >= length / math.sqrt(2) * (1 - 1e-14) and h.lower <= length * (1 + 1e-14)
     np.testing.assert_array_equal(rademacher_average(-u), h)
     scaled = rademacher_average(np.ldexp(u, exponent))
