@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from geometry.norms import L2, parse_norm
 from smoothing import certify_radius, parse_noise
 from smoothing.methods.cosine import cosine_radius, mean_cosine
+from validation.oracle import radius as oracle_radius
 
 LEVELS = (0.0, 0.1, 0.3, 0.7, 1.0, 1.5, 2.5, 4.0)
 
@@ -111,3 +112,21 @@ def test_inclusion_is_left_far_behind(spec):
     ours = certify_radius(noise, L2(), 0.7).radius
     assert ours > 20 * certify_radius(noise, L2(), 0.7, theorem="inclusion").radius
     assert certify_radius(noise, parse_norm("lp:p=1.5"), 0.7).radius >= ours * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("dim", [10, 784, 150_528])
+@pytest.mark.parametrize(
+    ("noise", "parameters"),
+    [("laplace", {}), ("exp-power", {"p": 1.5}), ("pareto", {"a": 3}), ("exp-l1", {"k": 2, "j": 1})],
+)
+def test_rows_against_the_oracle(noise, parameters, dim):
+    """Never above fifty digits (fourteen for exp-l1), and within their accuracy of them."""
+    spec = noise + (":" if parameters else "") + ",".join(f"{k}={v}" for k, v in parameters.items())
+    names = {"laplace": "laplace-l2", "exp-l1": "cross-polytope-l2"}
+    rho = (0.5 + 1e-6, 0.7, 0.99)
+    found = certify_radius(
+        parse_noise(spec, dim=dim, scale=1.0), L2(), rho, theorem=names.get(noise, "product-l2")
+    )
+    for value, r in zip(found.radius, rho, strict=True):
+        exact = float(oracle_radius(noise, parameters, dim, "l2", r))
+        assert -1e-9 <= value / exact - 1 <= 1e-14

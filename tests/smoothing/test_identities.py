@@ -26,14 +26,15 @@ def gaussian(rho, norm, dim):
 
 def laplace(rho, norm, dim):
     """-log 2(1-ρ) against l1; the oracle's sum over the binomial law against l∞; against l2 E|θ₁| times the oracle's
-    radius for the score θ₁, a coordinate of a uniform direction."""
+    radius for the score θ₁, a coordinate of a uniform direction, or more from the other two (d = 2 and 3, ρ near 1)."""
     l1 = -mp.log(2 * (1 - mp.mpf(rho)))
     if norm == "l1" or dim == 1:
         return l1
+    linf = oracle_radius("laplace", {}, dim, "linf", rho)
     if norm == "linf":
-        return oracle_radius("laplace", {}, dim, "linf", rho)
+        return linf
     mean = mp.exp(mp.loggamma(mp.mpf(dim) / 2) - mp.loggamma(mp.mpf(dim + 1) / 2)) / mp.sqrt(mp.pi)
-    return mean * oracle_radius("exp-l2", {"k": 1}, dim, "l2", rho)
+    return max(mean * oracle_radius("exp-l2", {"k": 1}, dim, "l2", rho), l1 / mp.sqrt(dim), linf)
 
 
 def assert_is(truth, spec, norm, dim, *, theorem=None, scale=1.0, certified=WITHIN):

@@ -384,7 +384,7 @@ def test_two_precisions_agree(rho: float) -> None:
         ("exp-linf", {"k": 1, "j": -1}, 10, "linf", 0.7),
         ("pow-linf", {"k": 1, "a": 10}, 10, "l1", 0.7),
         ("gaussian", {}, 10, "l3", 0.7),
-        ("laplace", {}, 10, "l2", 0.7),
+        ("pareto", {"a": 0.5}, 10, "l2", 0.7),
         ("gaussian", {}, 10, "l2", 1.0),
         ("cauchy", {}, 10, "l2", 0.7),
     ],

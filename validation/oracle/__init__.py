@@ -65,6 +65,8 @@ def _product(
             return products.laplace_linf(dim, half)
         if power == 1 or dim == 1:
             return -(-ball(2 * half)).log1p()
+        if power == 2:
+            return bodies.spherical_exponential(dim, half) * _mean_cosine(dim)
     if power == 1 or dim == 1:
         if noise == "pareto":
             return products.pareto(params["a"], half)
@@ -79,7 +81,18 @@ def _product(
         if params["p"] == 2:
             return products.gaussian(half) / arb(2 * dim).sqrt()
         return score_sums_power.power_linf(params["p"], dim, half)
+    if (
+        power == 2 and noise == "exp-power" and 1 < params["p"] < 2
+    ):  # scores below a Gaussian's in convex order
+        return products.gaussian(half) * (2 / arb.pi()).sqrt() * (1 + 1 / ball(params["p"])).gamma()
+    if power == 2 and noise == "pareto" and params["a"] >= 1:
+        return products.gaussian(half) * (2 / arb.pi()).sqrt() / ball(params["a"])
     raise ValueError(f"{noise} is not covered against this norm")
+
+
+def _mean_cosine(dim: int) -> Any:
+    """E|θ₁|, θ a uniform direction: sums of signs are below θ₁/E|θ₁| in convex order."""
+    return (ball(Fraction(dim, 2)).lgamma() - ball(Fraction(dim + 1, 2)).lgamma()).exp() / arb.pi().sqrt()
 
 
 def _shaped(noise: str, params: dict[str, Fraction], dim: int, power: Fraction | None, half: Fraction) -> Any:
@@ -94,6 +107,8 @@ def _shaped(noise: str, params: dict[str, Fraction], dim: int, power: Fraction |
         else:
             value = bodies.spherical_exponential(dim, half) if dim > 1 else -(-ball(2 * half)).log1p()
         return value * bodies.norm_factor(dim, power)
+    if dim > 1 and noise.endswith("-l1") and power == 2:
+        return _shaped(noise.removesuffix("1") + "2", params, dim, power, half) * _mean_cosine(dim)
     shell = _shell(noise, params, dim)
     if dim > 1 and noise.endswith("-l1") and power is None:
         if shell.kind == "flat":
