@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from geometry.cli import Parser, emit_json, positive_int, run
+from geometry.cli import Parser, emit_json, floor_significant, positive_int, run
 
 if TYPE_CHECKING:
     from geometry.body import Body
     from geometry.norms import Norm
+
+
+_BOUND = "phi_of_any_set_at_least"
 
 
 def parser() -> Parser:
@@ -51,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     print(f"the Wulff crystal of {args.norm} in dimension {dim}: {crystal}\n")
     width = max(map(len, found))
     for key, value in list(found.items())[2:]:
-        print(f"{key.replace('_', ' '):{width}}  {_plain(value)}")
+        text = floor_significant(value, 10) if key == _BOUND else _plain(value)
+        print(f"{key.replace('_', ' '):{width}}  {text}")
 
 
 def facts(crystal: Body, norm: Norm) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def facts(crystal: Body, norm: Norm) -> dict[str, Any]:
     found["log_volume"] = float(log_volume.value)
     found["log_volume_error"] = float(log_volume.error)
     found["volume_method"] = log_volume.method
-    found["phi_of_any_set_at_least"] = float(0.5 * dim * np.exp(log_volume.value / dim))
+    found[_BOUND] = float(0.5 * dim * np.exp(log_volume.lower / dim))
     found.update(radii(crystal, norm))
     found.update(combinatorics(crystal, norm))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geometry.cli import Parser, emit_json, positive_int, run, table
+from geometry.cli import Parser, emit_json, floor_significant, positive_int, run, table
 
 if TYPE_CHECKING:
     from geometry.body import Body
@@ -54,11 +54,11 @@ def main(argv: list[str] | None = None) -> None:
             "norm": args.norm,
             "dim": body.dim,
             "phi": float(found.value.value),
-            "lower_bound": float(found.lower_bound.value),
+            "lower_bound": float(found.lower_bound.lower),
             "gap": float(found.gap.value),
             "method": found.value.method,
             "error": float(found.value.error),
-            "lower_bound_error": float(found.lower_bound.error),
+            "lower_bound_error": 2 * float(found.lower_bound.error),
             "gap_error": float(found.gap.error),
         }
         if body.dim <= 100:
@@ -73,7 +73,12 @@ def main(argv: list[str] | None = None) -> None:
     rows = [
         ("phi", *_cells(found.value)),
         *(("  again", *_cells(estimate)) for estimate in checks.values()),
-        ("lower bound, any set", *_cells(found.lower_bound)),
+        (
+            "lower bound, any set",
+            floor_significant(float(found.lower_bound.lower), 10),
+            "",
+            found.lower_bound.method,
+        ),
         ("optimality gap", *_cells(found.gap)),
     ]
     print(table(["", "value", "error", "method"], rows, left=1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from geometry.cli import Parser, emit_json, positive_int, progress, run, table
+from geometry.cli import Parser, emit_json, floor_significant, positive_int, progress, run, table
 
 if TYPE_CHECKING:
     from geometry.isoperimetry import Phi
@@ -62,12 +62,14 @@ def main(argv: list[str] | None = None) -> None:
         shown = {key: phi for key, phi in found.items() if phi is not None and key[2] in args.dims}
         emit_json({"shapes": [_row(*key, phi) for key, phi in shown.items()]})
         return
-    print("phi at volume 1 / the lower bound over all sets; * is optimal\n")
+    print("phi at volume 1 / how many times the lower bound over all sets, at most; * is optimal\n")
     for norm in NORMS:
         print(f"against {norm}")
         rows = [[f"  {body}", *(_cell(found[norm, body, dim]) for dim in args.dims)] for body in BODIES]
         least = [found[norm, "cube", dim] for dim in args.dims]
-        rows.append(["  lower bound", *(f"{float(phi.lower_bound.value):.5g}" for phi in least if phi)])
+        rows.append(
+            ["  lower bound", *(floor_significant(float(phi.lower_bound.lower), 5) for phi in least if phi)]
+        )
         print(table(["  d", *map(str, args.dims)], rows) + "\n")
 
 
@@ -117,7 +119,7 @@ def _cell(phi: Phi | None) -> str:
     if phi is None:
         return "-"
     star = "*" if float(phi.gap.upper) <= 1 + 1e-9 else " "
-    return f"{float(phi.value.value):.5g} / {float(phi.gap.value):.4f}{star}"
+    return f"{float(phi.value.value):.5g} / {float(phi.gap.upper):.4f}{star}"
 
 
 def _row(norm: str, body: str, dim: int, phi: Phi) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def _row(norm: str, body: str, dim: int, phi: Phi) -> dict[str, Any]:
         "dim": dim,
         "phi": float(phi.value.value),
         "error": float(phi.value.error),
-        "lower_bound": float(phi.lower_bound.value),
+        "lower_bound": float(phi.lower_bound.lower),
         "gap": float(phi.gap.value),
         "gap_error": float(phi.gap.error),
         "method": phi.value.method,

@@ -39,3 +39,8 @@ def mean_cosine(dim: int) -> float:
     every direction v.
     """
     return 2 * kappa_ratio(dim) / dim
+
+
+def signs_radius(dim: int, rho: Array) -> Array:
+    """A radius against ℓ2 for scores Σ v_i σ_i, Laplace's: E|θ₁| times ``cosine_radius``, near √(2/π) Φ_N⁻¹(ρ)."""
+    return mean_cosine(dim) * cosine_radius(dim, rho)

@@ -27,17 +27,10 @@ BODIES = ("cross-polytope", "cube", "wulff-l1", "wulff-linf")
 
 @lru_cache(maxsize=32)
 def _build(name: str, dim: int) -> Polytope:
-    from geometry.bodies import CrossPolytope, cube
-    from geometry.crystals import explicit, wulff_crystal
+    from geometry.crystals import explicit
+    from geometry.parsing import NAMED
 
-    match name:
-        case "cube":
-            return explicit(cube(dim))
-        case "cross-polytope":
-            return explicit(CrossPolytope(dim))
-        case "wulff-l1":
-            return explicit(wulff_crystal(L1(), dim))
-    return explicit(wulff_crystal(Linf(), dim))
+    return explicit(NAMED[name](dim))
 
 
 @dataclass(frozen=True, kw_only=True)

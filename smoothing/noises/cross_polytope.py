@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Norm
-from smoothing.methods.cosine import cosine_radius, mean_cosine
+from smoothing.methods.cosine import mean_cosine, signs_radius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, random_signs_
@@ -126,10 +126,9 @@ def cross_polytope_l2(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Arr
     (``mean_cosine``), and r has the same law for every shape.
     """
     if _is_laplace(noise.profile):
-        radius, error = cosine_radius(noise.dim, rho), np.zeros_like(rho)
-    else:
-        law = ProfileScore(noise.profile) if noise.dim == 1 else cosine_mixture(noise.profile)
-        radius, error = law.radius(rho)
+        return noise.scale * signs_radius(noise.dim, rho), np.zeros_like(rho)
+    law = ProfileScore(noise.profile) if noise.dim == 1 else cosine_mixture(noise.profile)
+    radius, error = law.radius(rho)
     unit = noise.scale * mean_cosine(noise.dim)
     return unit * radius, unit * error
 

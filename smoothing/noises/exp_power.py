@@ -14,7 +14,7 @@ from scipy import special as sp
 from geometry.norms import L1, L2, Linf, Norm, shrinkage
 from smoothing.methods.bose import bose_integral
 from smoothing.methods.coordinate import AlongCoordinate, Exponent
-from smoothing.methods.cosine import cosine_radius, mean_cosine
+from smoothing.methods.cosine import signs_radius
 from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
@@ -83,7 +83,7 @@ class ExpPower(Noise):
 )
 def exp_power_laplace_l2(noise: ExpPower, norm: Norm, rho: Array) -> Array:
     """R as for Laplace noise, which this is."""
-    return noise.scale * mean_cosine(noise.dim) * cosine_radius(noise.dim, rho)
+    return noise.scale * signs_radius(noise.dim, rho)
 
 
 @theorem(

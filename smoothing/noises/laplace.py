@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.norms import L1, L2, Linf, Norm
-from smoothing.methods.cosine import cosine_radius, mean_cosine
+from smoothing.methods.cosine import signs_radius
 from smoothing.methods.score_laws import ConstantScore, ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, random_signs_
@@ -68,7 +68,7 @@ def laplace_l2(noise: Noise, norm: Norm, rho: Array) -> Array:
 
     The score Σ v_i σ_i is smaller than θ₁/E|θ₁| in convex order for every unit vector v (``mean_cosine``).
     """
-    return noise.scale * mean_cosine(noise.dim) * cosine_radius(noise.dim, rho)
+    return noise.scale * signs_radius(noise.dim, rho)
 
 
 @theorem(
