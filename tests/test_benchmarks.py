@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import geometry, geometry_worker, radii, report, worker
+from benchmarks import geometry, geometry_tasks, radii, report, worker
 from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_cells
 from benchmarks.radii import _run, parser
 from benchmarks.results import write_section
@@ -190,7 +190,7 @@ class TestGeometry:
 
     def test_every_question_has_its_measurements(self):
         for cell in geometry.CELLS + geometry.QUICK:
-            assert {(cell.what, side) for side in ("ours", *cell.peers)} <= geometry_worker.TASKS.keys()
+            assert {(cell.what, side) for side in ("ours", *cell.peers)} <= geometry_tasks.TASKS.keys()
 
     def test_a_peer_over_its_budget_is_ended(self):
         job = {"what": "facets", "side": "Qhull", "dim": 5, "repetitions": 10**6, "enough_s": 60}
@@ -215,7 +215,7 @@ class TestGeometry:
         assert "All met." in geometry._verdict({"settings": {"quick": False}, "rows": [row]})
 
     def test_plain_numpy_is_a_sum_over_all_subsets_where_they_are_few(self):
-        task = geometry_worker.volume_plain(5)
+        task = geometry_tasks.volume_plain(5)
         assert task.call() == pytest.approx(53760) and task.share == 1
-        sampled = geometry_worker.volume_plain(7)
+        sampled = geometry_tasks.volume_plain(7)
         assert sampled.call() is None and sampled.share == 200_000 / math.comb(63, 6)
