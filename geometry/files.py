@@ -15,7 +15,8 @@ from geometry.errors import InputError
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """The whole file or none of it: write beside, fsync, rename."""
+    """The whole file or none of it: write beside, fsync, rename. A missing folder is made, so that no work is lost."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as stream:
         stream.write(data.encode() if isinstance(data, str) else data)

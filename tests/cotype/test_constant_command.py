@@ -44,12 +44,13 @@ def test_json(capsys, p, dim, moment, lower, upper):
 
 
 def test_text_and_files(capsys, tmp_path):
-    for name in ("x.npy", "x.json"):
+    for name in ("x.npy", "x.json", "new/folder/x.json"):
         main(["--p", "inf", "--dim", "3", "--moment", "2", "--restarts", "0", "--out", str(tmp_path / name)])
         out = capsys.readouterr().out
         assert "1.732050808" in out and "tomczak1989" in out and "x3" in out
     assert np.array_equal(np.load(tmp_path / "x.npy"), np.eye(3))
-    assert json.loads((tmp_path / "x.json").read_text()) == np.eye(3).tolist()
+    for name in ("x.json", "new/folder/x.json"):
+        assert json.loads((tmp_path / name).read_text()) == np.eye(3).tolist()
 
 
 def test_a_polytope_from_a_file(capsys, tmp_path):
@@ -76,7 +77,7 @@ def test_a_polytope_from_a_file(capsys, tmp_path):
         ("--norm l7 --dim 3", "known: l1"),
         ("--norm polytope:nowhere.txt", "nowhere.txt"),
         ("--p 3 --dim 3 --out x.txt", ".npy or .json"),
-        ("--p 3 --dim 3 --out nowhere/x.npy", "nowhere"),
+        ("--p 3 --dim 3 --out /dev/null/x.npy", "/dev/null"),
     ],
 )
 def test_mistakes_end_in_one_line(words, told, tmp_path):
