@@ -63,11 +63,11 @@ def main(argv: list[str] | None = None) -> None:
 
     start = time.perf_counter()
     groups = _groups(args)
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)  # before the work, which would be lost with it
     results = _run(groups, args)
     failures = [what for result in results for what in result.failures]
     document = {"cells": _records(results), "failures": failures}
-    folder = Path(args.out)
-    folder.mkdir(parents=True, exist_ok=True)
     _save(folder, document)
     if not args.no_figures:
         from validation.comparison_figures import draw_all

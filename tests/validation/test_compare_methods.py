@@ -36,6 +36,13 @@ def test_a_hundredth_too_long_is_caught(compared):
     assert np.mean(caught) >= 0.95
 
 
+def test_theorems_of_one_cell_may_differ_and_radii_may_be_infinite():
+    """Each theorem against l2 is best at some ρ; that is no fault, but a radius below one of them is."""
+    cell, rho = Cell("laplace", L2(), 2), (0.6, 0.99, 1.0)
+    assert compare(cell, rho).failures == []
+    assert any("below laplace-l2" in what for what in compare(cell, rho, inflate=0.99).failures)
+
+
 @pytest.mark.slow
 def test_a_hundredth_too_long_is_caught_everywhere():
     """In at least 95 % of all cells of the default families at d = 10."""
