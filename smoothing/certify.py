@@ -171,7 +171,7 @@ def vote_settings(
         "n": args.n,
         "alpha": args.alpha,
         "seed": args.seed,
-        "batch": args.batch or block_size(noise.dim, ESTIMATION),
+        "batch": args.batch or block_size(noise.dim, ESTIMATION, device.type),
         "device": device.type,
     }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from geometry.norms import Norm
+    from smoothing.draws import Source
     from smoothing.methods.score_laws import ScoreLaw
 
 ArrayOrTensor = TypeVar("ArrayOrTensor", "np.ndarray", "torch.Tensor")
@@ -107,10 +108,13 @@ class Noise(ABC):
     ) -> torch.Tensor:
         """``n`` independent draws as rows, shape (n, dim); or fill ``out``, contiguous floats of that shape.
 
-        ``generator`` is a torch generator of the buffer's device, or an integer seed. Radii of shaped noise are
+        ``generator`` is a torch generator of the buffer's device, or an integer seed; the laws of floats, and what
+        they leave of the tails, are stated in ``smoothing.draws``. Radii of shaped noise are
         drawn in float64 whatever the dtype, so that a float32 buffer at dim = 150 528 keeps the radial law.
         """
         import torch
+
+        from smoothing.draws import Source
 
         if out is None:
             if n is None or n < 0:
@@ -125,14 +129,12 @@ class Noise(ABC):
                 f"out must be contiguous floats with shape (n, {self.dim}), "
                 f"got {tuple(out.shape)} of {out.dtype}, n={n}"
             )
-        if isinstance(generator, (int, np.integer)):
-            generator = torch.Generator(device=out.device).manual_seed(int(generator))
         with torch.no_grad():
-            self._fill(out, generator)
+            self._fill(out, Source(out.device, generator))
         return out
 
     @abstractmethod
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
         """Overwrite ``out``, shape (n, dim), with draws."""
 
     def log_prob(self, x: ArrayOrTensor) -> ArrayOrTensor:
@@ -158,15 +160,6 @@ def check_range(name: str, value: float, low: float, high: float = math.inf, *, 
             f" < {high:g}" if math.isfinite(high) else " < inf"
         )
         raise InputError(f"{name} is out of range: {bounds} is required, got {value:g}")
-
-
-def random_signs_(out: torch.Tensor, generator: torch.Generator | None) -> None:
-    """Multiply every entry by an independent fair sign, in place."""
-    import torch
-
-    signs = torch.empty(out.shape, dtype=torch.int8, device=out.device)
-    signs.random_(0, 2, generator=generator).mul_(2).sub_(1)
-    out.mul_(signs)
 
 
 def namespace(x: Any) -> Any:

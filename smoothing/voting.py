@@ -2,13 +2,20 @@
 
 The work unit is (image, stage, block). Its random numbers are a pure function of (seed, image, stage, block),
 so the noise does not depend on batch size, order, number of workers or a restart. Noise is drawn on the model's
-device into one reused buffer, votes are counted there, and one synchronisation ends an image.
+device into a reused buffer, votes are counted there, and one synchronisation ends an image.
+
+On CPU the blocks of an image go to lanes: Python threads that draw, classify and count side by side, each on one
+core. Two lanes of one thread beat one lane of two threads for small networks, which would wait for each other
+after every layer; and a vote cannot depend on the number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -20,6 +27,8 @@ from smoothing.noise import Noise
 SELECTION, ESTIMATION, PREDICTION = 0, 1, 2
 _BLOCKS = (1000, 500, 250, 200, 100, 50, 25, 20, 10, 5, 2, 1)
 _BUFFER = 1 << 24  # floats of noise held at once: 64 MiB in float32
+_LANE_BUFFER = 400_000  # on CPU, by each lane: its noise and the activations of a small network stay near
+_LANE_ROWS = 5  # but at least so many noise vectors
 
 
 @dataclass(frozen=True)
@@ -50,11 +59,13 @@ def reuse_memory() -> None:
     mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: so much free heap is kept
 
 
-def block_size(dim: int, stage: int) -> int:
-    """Noise vectors per work unit: fixed by the dimension and the stage, never by the machine."""
+def block_size(dim: int, stage: int, device: str = "cpu") -> int:
+    """Noise vectors per work unit: fixed by the dimension, the stage and the kind of device, never by the machine."""
     if stage == SELECTION:
-        return min(64, block_size(dim, ESTIMATION))
-    return next((b for b in _BLOCKS if b * dim <= _BUFFER), 1)
+        return min(64, block_size(dim, ESTIMATION, device))
+    if device != "cpu":
+        return next((b for b in _BLOCKS if b * dim <= _BUFFER), 1)
+    return next((b for b in _BLOCKS if b <= 500 and (b * dim <= _LANE_BUFFER or b <= _LANE_ROWS)), 1)
 
 
 def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
@@ -70,7 +81,7 @@ def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
 
 
 class Voter:
-    """Counts votes of a model under a noise; holds the reused buffer and nothing else."""
+    """Counts votes of a model under a noise; holds the reused buffers and nothing else."""
 
     def __init__(
         self,
@@ -80,8 +91,12 @@ class Voter:
         *,
         batch: int | None = None,
         device: torch.device | str | None = None,
+        lanes: int | None = None,
     ) -> None:
-        """``batch``: rows per forward pass, the whole block where None. ``device``: the model's where None."""
+        """``batch``: rows per forward pass, the whole block where None. ``device``: the model's where None.
+
+        ``lanes``: threads that call the model side by side; as many as torch would use on CPU where None, else one.
+        """
         if batch is not None and batch < 1:
             raise InputError(f"batch must be at least 1, got {batch}")
         parameter = next(model.parameters(), None)
@@ -91,7 +106,8 @@ class Voter:
         self.noise = noise
         self.num_classes = num_classes
         self.batch = batch
-        self._buffer = torch.empty(0, noise.dim, device=self.device, dtype=self.dtype)
+        self.lanes = lanes or (torch.get_num_threads() if self.device.type == "cpu" else 1)
+        self._buffers: dict[int, torch.Tensor] = {}
 
     def check(self, shape: tuple[int, ...]) -> None:
         """InputError unless the model maps images of this shape to ``num_classes`` logits."""
@@ -124,26 +140,34 @@ class Voter:
 
         ``image`` names the image in the seeding; ``progress`` is told the rows done after each block.
         """
-        size = block_size(self.noise.dim, stage)
-        if len(self._buffer) < size:
-            self._buffer = torch.empty(size, self.noise.dim, device=self.device, dtype=self.dtype)
         flat = x.to(device=self.device, dtype=self.dtype).reshape(-1)
         if not torch.isfinite(flat).all():
             raise InputError(f"image {image} contains NaN or infinite pixels")
-        generator = torch.Generator(device=self.device)
-        counts = torch.zeros(self.num_classes + 1, dtype=torch.int64, device=self.device)
-        with torch.inference_mode():
-            for block, start in enumerate(range(0, n, size)):
-                generator.manual_seed(unit_seed(seed, image, stage, block))
-                # A last, partial block is drawn whole, so that more samples extend a run of fewer.
-                noisy = self.noise.sample(size, generator=generator, out=self._buffer[:size]).add_(flat)
-                rows = min(size, n - start)
-                for chunk in noisy[:rows].split(self.batch or size):
-                    counts += self._tally(self._logits(chunk.view(-1, *x.shape)))
-                if progress is not None:
-                    progress(rows)
-        total = counts.cpu().numpy()
+        size = block_size(self.noise.dim, stage, self.device.type)
+        work = _Work(-(-n // size), progress)
+
+        def lane(number: int) -> torch.Tensor:
+            """Count blocks until none is left."""
+            counts = torch.zeros(self.num_classes + 1, dtype=torch.int64, device=self.device)
+            with torch.inference_mode(), work:
+                buffer = self._buffer(number, size)
+                for block in work:
+                    # A last, partial block is drawn whole, so that more samples extend a run of fewer.
+                    self.noise.sample(out=buffer, generator=unit_seed(seed, image, stage, block)).add_(flat)
+                    rows = min(size, n - block * size)
+                    for chunk in buffer[:rows].split(self.batch or size):
+                        counts += self._tally(self._logits(chunk.view(-1, *x.shape)))
+                    work.done(rows)
+            return counts
+
+        total = torch.stack(_run(lane, min(self.lanes, work.blocks), work)).sum(dim=0).cpu().numpy()
         return Votes(total[:-1], int(total[-1]), n)
+
+    def _buffer(self, lane: int, size: int) -> torch.Tensor:
+        """The lane's memory for ``size`` noise vectors, kept from call to call."""
+        if lane not in self._buffers or len(self._buffers[lane]) < size:
+            self._buffers[lane] = torch.empty(size, self.noise.dim, device=self.device, dtype=self.dtype)
+        return self._buffers[lane][:size]
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         try:
@@ -164,3 +188,56 @@ class Voter:
         top, winner = logits.max(dim=1)
         winner = winner.masked_fill(top.isnan(), self.num_classes)  # max propagates NaN
         return torch.bincount(winner, minlength=self.num_classes + 1)
+
+
+class _Work:
+    """The blocks of one count, handed to the lanes one by one; a lane that fails stops the others."""
+
+    def __init__(self, blocks: int, progress: Callable[[int], object] | None) -> None:
+        self.blocks = blocks
+        self._next = iter(range(blocks))
+        self._progress = progress
+        self._lock = Lock()
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[int]:
+        while not self._stopped:
+            with self._lock:
+                block = next(self._next, None)
+            if block is None:
+                return
+            yield block
+
+    def done(self, rows: int) -> None:
+        if self._progress is not None:
+            with self._lock:
+                self._progress(rows)
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.stop()
+
+
+def _run(lane: Callable[[int], torch.Tensor], lanes: int, work: _Work) -> list[torch.Tensor]:
+    """The counts of each lane. On CPU a lane computes on one thread, so that no vote depends on their number."""
+    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
+    try:
+        # A lane that comes back from a kernel should not wait 5 ms for the interpreter: worth a tenth of the time.
+        sys.setswitchinterval(min(interval, 2e-4))
+        torch.set_num_threads(1)  # holds for this thread only; new threads take it over
+        if lanes <= 1:
+            return [lane(0)]
+        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                return list(pool.map(lane, range(lanes)))
+            finally:
+                work.stop()  # after Ctrl-C the lanes end with the block that they are in
+    finally:
+        torch.set_num_threads(threads)
+        sys.setswitchinterval(interval)

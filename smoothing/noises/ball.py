@@ -25,6 +25,8 @@ from smoothing.theorems import EVERY_NORM, Method, theorem
 if TYPE_CHECKING:
     import torch
 
+    from smoothing.draws import Source
+
 Array = NDArray[np.float64]
 
 
@@ -49,10 +51,10 @@ class Ball(Shaped):
         law = ProfileScore(self.profile) if self.dim == 1 else cosine_mixture(self.profile)
         return law, longest(norm, self.dim)
 
-    def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    def _fill_boundary(self, out: torch.Tensor, source: Source) -> torch.Tensor:
         import torch
 
-        out.normal_(generator=generator)
+        source.normal_(out)
         return torch.linalg.vector_norm(out, dim=1, dtype=torch.float64).log_()
 
 

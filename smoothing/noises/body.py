@@ -20,6 +20,8 @@ from smoothing.theorems import Method, theorem
 if TYPE_CHECKING:
     import torch
 
+    from smoothing.draws import Source
+
 Array = NDArray[np.float64]
 MOST_DIMENSIONS = 5
 BODIES = ("cross-polytope", "cube", "wulff-l1", "wulff-linf")
@@ -71,15 +73,15 @@ class Body(Noise):
         inside = -float(self.body.log_volume) - self.dim * math.log(self.scale)
         return xp.where(gauge <= 1, xp.full_like(gauge, inside), xp.full_like(gauge, -math.inf))
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
         # A cone over a boundary simplex by its volume, then a point of it: Dirichlet weights, one for the origin.
         cones = torch.as_tensor(self.body.cones, device=out.device)
         simplices = torch.as_tensor(self.body.simplices * self.scale, dtype=out.dtype, device=out.device)
-        which = torch.multinomial(cones, len(out), replacement=True, generator=generator)
+        which = torch.multinomial(cones, len(out), replacement=True, generator=source.generator)
         weights = torch.empty(len(out), self.dim + 1, dtype=out.dtype, device=out.device)
-        weights.exponential_(generator=generator)
+        source.exponential_(weights)
         weights = weights[:, 1:] / weights.sum(dim=1, keepdim=True)
         out.copy_(torch.einsum("nv,nvd->nd", weights, simplices[which]))
 

@@ -13,7 +13,7 @@ from geometry.norms import L1, L2, Linf, Norm
 from smoothing.methods.cosine import mean_cosine, signs_radius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
-from smoothing.noise import ArrayOrTensor, random_signs_
+from smoothing.noise import ArrayOrTensor
 from smoothing.noises.cube import two_sided_radius
 from smoothing.noises.shaped import Shaped
 from smoothing.profiles import Exponential, Profile, ProfileScore, cosine_mixture, signs_mixture
@@ -22,6 +22,8 @@ from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:
     import torch
+
+    from smoothing.draws import Source
 
 Array = NDArray[np.float64]
 
@@ -47,13 +49,11 @@ class CrossPolytope(Shaped):
             return ProfileScore(self.profile), 1.0
         return None if _is_laplace(self.profile) else (signs_mixture(self.profile), 1.0)
 
-    def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    def _fill_boundary(self, out: torch.Tensor, source: Source) -> torch.Tensor:
         import torch
 
-        out.exponential_(generator=generator)
-        log_total = out.sum(dim=1, dtype=torch.float64).log_()
-        random_signs_(out, generator)
-        return log_total
+        source.laplace_(out)
+        return torch.linalg.vector_norm(out, ord=1, dim=1, dtype=torch.float64).log_()
 
 
 def _is_laplace(profile: Profile) -> bool:

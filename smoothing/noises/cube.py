@@ -24,6 +24,8 @@ from smoothing.theorems import Method, theorem
 if TYPE_CHECKING:
     import torch
 
+    from smoothing.draws import Source
+
 Array = NDArray[np.float64]
 
 
@@ -40,19 +42,19 @@ class Cube(Shaped):
     def _gauge(self, x: ArrayOrTensor, xp: Any) -> ArrayOrTensor:
         return xp.max(abs(x), axis=-1)
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
         if self.profile.prefix == "uniform":  # one draw a coordinate is all it takes
-            out.uniform_(-self.scale, self.scale, generator=generator)
+            source.uniform_(out, self.scale)
         else:
-            super()._fill(out, generator)
+            super()._fill(out, source)
 
-    def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill_boundary(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
-        out.uniform_(-1, 1, generator=generator)
+        source.uniform_(out)
         # One draw gives the facet: coordinate and side.
         facet = torch.empty(len(out), dtype=torch.int64, device=out.device)
-        facet.random_(0, 2 * self.dim, generator=generator)
+        facet.random_(0, 2 * self.dim, generator=source.generator)
         side = (2 * (facet % 2) - 1).to(out.dtype)
         out.scatter_(1, (facet // 2).unsqueeze(1), side.unsqueeze(1))
 

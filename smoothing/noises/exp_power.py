@@ -19,13 +19,15 @@ from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
 from smoothing.methods.signs import reciprocal_integral_of_signs
-from smoothing.noise import ArrayOrTensor, Noise, check_range, random_signs_
+from smoothing.noise import ArrayOrTensor, Noise, check_range
 from smoothing.profiles import Exponential, ProfileScore
 from smoothing.special import log_gamma_ratio, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
 if TYPE_CHECKING:
     import torch
+
+    from smoothing.draws import Source
 
 Array = NDArray[np.float64]
 
@@ -58,17 +60,17 @@ class ExpPower(Noise):
         known = self.p in (1, 2)  # sums of signs and normal variables have theorems of their own
         return (_scores(self.p, self.dim), 1.0) if isinstance(norm, Linf) and not known else None
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
         # |x| = λ U G^(1/p) with G ~ Gamma(1 + 1/p): no small shape, so nothing underflows at large p. The power
         # is taken of G over its shape, near 1, so that small p does not overflow either.
         shape = 1 + 1 / self.p
-        gamma = torch._standard_gamma(torch.full_like(out, shape), generator=generator)
+        gamma = source.gamma_(torch.empty_like(out), shape)
         size = math.exp(math.log(self.scale) + math.log(shape) / self.p)
-        out.uniform_(generator=generator).mul_(gamma.div_(shape).pow_(1 / self.p)).mul_(size)
-        out.clamp_(max=torch.finfo(out.dtype).max)
-        random_signs_(out, generator)
+        source.uniform_(out).mul_(gamma.div_(shape).pow_(1 / self.p)).mul_(size)
+        largest = torch.finfo(out.dtype).max
+        out.clamp_(-largest, largest)
 
 
 @theorem(

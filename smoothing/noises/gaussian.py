@@ -18,6 +18,8 @@ from smoothing.theorems import EVERY_NORM, Method, theorem
 if TYPE_CHECKING:
     import torch
 
+    from smoothing.draws import Source
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussian(Noise):
@@ -33,8 +35,8 @@ class Gaussian(Noise):
     def score(self, norm: Norm) -> tuple[ScoreLaw, float]:
         return NormalScore(), shrinkage(L2(), norm, self.dim)
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
-        out.normal_(0, self.scale, generator=generator)
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
+        source.normal_(out).mul_(self.scale)
 
 
 @theorem(

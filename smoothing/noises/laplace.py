@@ -13,12 +13,14 @@ from geometry.norms import L1, L2, Linf, Norm
 from smoothing.methods.cosine import signs_radius
 from smoothing.methods.score_laws import ConstantScore, ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
-from smoothing.noise import ArrayOrTensor, Noise, random_signs_
+from smoothing.noise import ArrayOrTensor, Noise
 from smoothing.special import log_odds_of_half
 from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:
     import torch
+
+    from smoothing.draws import Source
 
 Array = NDArray[np.float64]
 
@@ -36,9 +38,8 @@ class Laplace(Noise):
     def score(self, norm: Norm) -> tuple[ScoreLaw, float] | None:
         return (ConstantScore(), 1.0) if isinstance(norm, L1) or self.dim == 1 else None
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
-        out.exponential_(1 / self.scale, generator=generator)
-        random_signs_(out, generator)
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
+        source.laplace_(out).mul_(self.scale)
 
 
 @theorem(

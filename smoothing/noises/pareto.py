@@ -17,12 +17,14 @@ from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
 from smoothing.methods.signs import reciprocal_integral_of_signs
-from smoothing.noise import ArrayOrTensor, Noise, check_range, namespace, random_signs_
+from smoothing.noise import ArrayOrTensor, Noise, check_range, namespace
 from smoothing.profiles import Power, ProfileScore
 from smoothing.theorems import Method, theorem
 
 if TYPE_CHECKING:
     import torch
+
+    from smoothing.draws import Source
 
 Array = NDArray[np.float64]
 
@@ -55,13 +57,12 @@ class Pareto(Noise):
             return ProfileScore(Power(1, k=1, a=self.a + 1)), 1.0
         return (_scores(self.a, self.dim), 1.0) if isinstance(norm, Linf) else None
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
         # |x| = λ (U^(-1/a) - 1); for small a float32 ends before the tail does, so the largest float stands in.
-        out.exponential_(self.a, generator=generator).expm1_().mul_(self.scale)
-        out.clamp_(max=torch.finfo(out.dtype).max)
-        random_signs_(out, generator)
+        size = source.laplace_(out).abs().div_(self.a).expm1_().mul_(self.scale)
+        torch.copysign(size.clamp_(max=torch.finfo(out.dtype).max), out, out=out)
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,8 @@ from smoothing.profiles import Profile
 if TYPE_CHECKING:
     import torch
 
+    from smoothing.draws import Source
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shaped(Noise):
@@ -46,7 +48,7 @@ class Shaped(Noise):
         """log E‖θ‖₂² under the cone measure on the boundary of the unit body."""
 
     @abstractmethod
-    def _fill_boundary(self, out: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor | None:
+    def _fill_boundary(self, out: torch.Tensor, source: Source) -> torch.Tensor | None:
         """Overwrite ``out`` with draws c θ of the cone measure; return log c per row, float64, or None for c = 1."""
 
     @property
@@ -64,11 +66,11 @@ class Shaped(Noise):
     def _gauge(self, x: ArrayOrTensor, xp: object) -> ArrayOrTensor:
         """g(x) over the last axis."""
 
-    def _fill(self, out: torch.Tensor, generator: torch.Generator | None) -> None:
+    def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
-        log_length = self.profile.sample_log(len(out), generator, out.device) + math.log(self.scale)
-        log_excess = self._fill_boundary(out, generator)
+        log_length = self.profile.sample_log(len(out), source.generator, out.device) + math.log(self.scale)
+        log_excess = self._fill_boundary(out, source)
         if log_excess is not None:
             log_length = log_length - log_excess
         log_length = log_length.clamp(max=math.log(torch.finfo(out.dtype).max) - 5)

@@ -544,7 +544,7 @@ def test_train_and_test_of_other_shapes() -> None:
         (("--seed", 1), "seed was 0 and is 1"),
         (("--sigma", 0.6), "scale was"),
         (("--noise", "gaussian"), "noise was 'uniform' and is 'gaussian'"),
-        (("--batch", 50), "batch was 1000 and is 50"),
+        (("--batch", 50), "batch was 500 and is 50"),
         (("--images", 5), "indices was '0:4:1' and is '0:5:1'"),
         (("--stride", 2), "indices was '0:4:1' and is '0:7:2'"),
         (("--model", "bad_models:SometimesNaN"), "model was 'bad_models:Pixels'"),

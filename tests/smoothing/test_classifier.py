@@ -438,3 +438,36 @@ def test_radius_grows_with_votes() -> None:
     for kind, adversary in WORST:
         radius = certify_radius(parse_noise(kind, dim=16, scale=1), parse(adversary), rhos).radius
         assert all(a <= b for a, b in pairwise(radius.tolist()))
+
+
+# -- lanes --------------------------------------------------------------------------------------------------
+
+
+def test_votes_do_not_depend_on_lanes_and_threads_are_left_as_they_were():
+    noise = parse_noise("gaussian", dim=16, sigma=1)
+    x = torch.linspace(-0.5, 0.5, 16)
+    threads = torch.get_num_threads()
+    seen = [[] for _ in range(3)]
+    votes = [
+        Voter(FirstPixels(), noise, 10, lanes=lanes).count(x, 5100, seed=3, image=5, progress=done.append)
+        for lanes, done in zip((1, 2, 7), seen, strict=True)
+    ]
+    assert all((v.counts == votes[0].counts).all() and v.counts.sum() == 5100 for v in votes)
+    assert all(sum(done) == 5100 for done in seen)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_failing_lane_stops_the_others():
+    class Breaking(FirstPixels):
+        calls = 0
+
+        def forward(self, x):
+            Breaking.calls += 1
+            if Breaking.calls == 5:
+                raise RuntimeError("out of luck")
+            return super().forward(x)
+
+    voter = Voter(Breaking(), parse_noise("uniform", dim=16, sigma=1), 10, lanes=2)
+    with pytest.raises(InputError, match="out of luck"):
+        voter.count(torch.zeros(16), 10**6, seed=0, image=0)
+    assert Breaking.calls < 20

@@ -300,9 +300,12 @@ def test_sampling_fills_the_buffer_and_repeats(name, parameters, dtype):
     assert out.data_ptr() == address and out.dtype == dtype and torch.isfinite(out).all()
     assert len(out.unique()) > 300  # of 320: float32 repeats a few
     assert torch.equal(out, noise.sample(64, generator=11, dtype=dtype))
-    generator = torch.Generator().manual_seed(11)
-    assert torch.equal(out, noise.sample(64, generator=generator, dtype=dtype))
-    assert not torch.equal(out, noise.sample(64, generator=generator, dtype=dtype))  # the state moved on
+    generator, again = torch.Generator().manual_seed(11), torch.Generator().manual_seed(11)
+    from_generator = noise.sample(64, generator=generator, dtype=dtype)
+    assert torch.equal(from_generator, noise.sample(64, generator=again, dtype=dtype))
+    assert not torch.equal(
+        from_generator, noise.sample(64, generator=generator, dtype=dtype)
+    )  # the state moved on
     assert not torch.equal(out, noise.sample(64, generator=12, dtype=dtype))
     torch.manual_seed(3)
     first = noise.sample(8)

@@ -1,0 +1,90 @@
+"""The numbers under every noise: their laws against SciPy's, their tails, pieces and pairs."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from smoothing import draws
+from smoothing.draws import Source
+
+CPU = torch.device("cpu")
+LAWS = {
+    "uniform_": stats.uniform(-1, 2),
+    "exponential_": stats.expon(),
+    "laplace_": stats.laplace(),
+    "normal_": stats.norm(),
+}
+N = 1_000_001  # odd, and several pieces
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", LAWS)
+def test_laws(name, dtype):
+    """Kolmogorov's distance at a false-alarm rate of 1e-9; bfloat16 has 8 bits, so its steps are allowed for."""
+    out = torch.full((N,), math.nan, dtype=dtype)
+    assert getattr(Source(CPU, 5), name)(out) is out
+    numbers = out.double().numpy()
+    if dtype == torch.bfloat16:
+        numbers += np.random.default_rng(0).uniform(-(2**-9), 2**-9, N) * np.exp2(
+            np.ceil(np.log2(np.abs(numbers) + 1e-30))
+        )
+    allowed = math.sqrt(math.log(2e9) / (2 * N)) + (0.001 if dtype == torch.bfloat16 else 0)
+    ordered = LAWS[name].cdf(np.sort(numbers))
+    grid = np.arange(N + 1) / N
+    assert max((ordered - grid[:-1]).max(), (grid[1:] - ordered).max()) < allowed
+
+
+@pytest.mark.parametrize("shape", [1.05, 3.0, 11.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gamma(shape, dtype):
+    numbers = Source(CPU, 6).gamma_(torch.empty(N, dtype=dtype), shape).double().numpy()
+    assert stats.kstest(numbers, stats.gamma(shape).cdf).pvalue > 1e-9
+
+
+def test_normals_in_all_their_tail():
+    """Of 20 million: as many beyond 4, 4.5 and 5 as there should be, and none beyond where the words end."""
+    out = torch.empty(1_000_000)
+    beyond = np.zeros(3)
+    for seed in range(20):
+        size = Source(CPU, seed).normal_(out).abs()
+        assert size.max() < 6.56
+        beyond += [(size > t).sum().item() for t in (4, 4.5, 5)]
+    mean = 20e6 * 2 * stats.norm.sf([4, 4.5, 5])
+    assert (stats.poisson.sf(beyond - 1, mean) > 1e-7).all() and (
+        stats.poisson.cdf(beyond, mean) > 1e-7
+    ).all()
+
+
+def test_normal_pairs_do_not_know_each_other():
+    """The two halves of a piece share radii: their product, squares and signs must be uncorrelated all the same."""
+    piece = Source(CPU, 7).normal_(torch.empty(draws._PIECE)).double().numpy()
+    first, second = np.split(piece, 2)
+    for f in (lambda t: t, lambda t: t**2 - 1, np.sign, lambda t: (np.abs(t) > 1.5) - 2 * stats.norm.sf(1.5)):
+        correlation = np.mean(f(first) * f(second)) / math.sqrt(
+            np.mean(f(first) ** 2) * np.mean(f(second) ** 2)
+        )
+        assert abs(correlation) < 6 / math.sqrt(len(first))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize("name", LAWS)
+def test_small_and_odd_sizes(name, size):
+    out = getattr(Source(CPU, 1), name)(torch.full((size,), math.nan))
+    assert torch.isfinite(out).all() and len(out.unique()) == size
+
+
+def test_pieces_are_drawn_one_after_the_other():
+    size = 2 * draws._PIECE + 3
+    whole = Source(CPU, 3).normal_(torch.empty(size))
+    source = Source(CPU, 3)
+    pieces = [source.normal_(torch.empty(n)) for n in (draws._PIECE, draws._PIECE, 3)]
+    assert torch.equal(whole, torch.cat(pieces))
+    assert len(whole.unique()) > 0.98 * size  # no piece repeats another
+
+
+def test_seeds_of_64_bits_are_seeds_of_64_bits():
+    low, high = (Source(CPU, seed).uniform_(torch.empty(64)) for seed in (5, 5 + 2**32))
+    assert not torch.equal(low, high)
