@@ -48,6 +48,13 @@ def parser() -> Parser:
     p.add_argument("--norms", default="l1,l2,linf", help="comma-separated, such as l1,l2,linf,lp:p=3")
     p.add_argument("--n0", type=positive_int, default=64, help="samples that choose the class (default 64)")
     p.add_argument("--n", type=positive_int, default=10_000, help="samples that bound its probability")
+    p.add_argument(
+        "--until",
+        nargs="+",
+        metavar="WHAT",
+        help="as many samples as it takes, at most --n: radius=0.5[,1,...] norm=l1 (is the radius that large?) "
+        "or width=0.01 (the vote share, to a width)",
+    )
     p.add_argument("--alpha", type=probability, default=0.001, help="failure probability per image")
     p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
     p.add_argument("--stride", type=positive_int, default=1, help="take every K-th test image")
@@ -77,6 +84,11 @@ def main(argv: list[str] | None = None) -> None:
     for norm in norms:
         certify_radius(noise, norm, 0.75)
     indices = chosen_images(args, test)
+    if args.until is not None:
+        from smoothing.sequential import Stopping, parse_until
+
+        args.until = parse_until(args.until)
+        Stopping(args.until, noise, args.alpha)
     device = pick_device(args.device)
     known = vote_settings(args, test, noise, indices, device)
     if args.run_dir is not None:
@@ -173,7 +185,7 @@ def vote_settings(
         "seed": args.seed,
         "batch": args.batch or block_size(noise.dim, ESTIMATION, device.type),
         "device": device.type,
-    }
+    } | ({"until": str(args.until)} if args.until is not None else {})
 
 
 def vote(
@@ -189,6 +201,7 @@ def vote(
     import torch
 
     from smoothing.runs import RunFolder, environment, make_row
+    from smoothing.sequential import Stopping, count_until
     from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
 
     facts = {
@@ -204,6 +217,7 @@ def vote(
     voter = Voter(model, noise, test.num_classes, batch=args.batch, device=device)
     voter.check(test.shape)
     folder = RunFolder.create(path, settings, facts)
+    stop = None if args.until is None else Stopping(args.until, noise, args.alpha)
     started, samples = time.perf_counter(), 0
     with folder.writing() as writer:
         done = {row.index for row in folder.rows}
@@ -215,12 +229,22 @@ def vote(
                 begun = time.perf_counter()
                 x = torch.from_numpy(test.images([i])[0])
                 votes0 = voter.count(x, args.n0, seed=args.seed, image=i, stage=SELECTION)
-                votes = voter.count(x, args.n, seed=args.seed, image=i, stage=ESTIMATION)
+                if stop is None:
+                    votes = voter.count(x, args.n, seed=args.seed, image=i, stage=ESTIMATION)
+                else:
+                    chosen = int(votes0.counts.argmax())
+                    votes = count_until(voter, x, chosen, stop, most=args.n, seed=args.seed, image=i)
                 row = make_row(
-                    i, int(test.labels[i]), votes0=votes0, votes=votes, alpha=args.alpha, seed=args.seed
+                    i,
+                    int(test.labels[i]),
+                    votes0=votes0,
+                    votes=votes,
+                    alpha=args.alpha,
+                    seed=args.seed,
+                    bound=folder.bound,
                 )
                 writer.append(row, time.perf_counter() - begun)
-                samples += args.n0 + args.n
+                samples += args.n0 + votes.n
                 bar.update()
     return Voted(folder, time.perf_counter() - started, samples)
 

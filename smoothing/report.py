@@ -112,10 +112,14 @@ def main(argv: list[str] | None = None) -> None:
 def summary(run: RunFolder) -> str:
     """What was certified, in one line."""
     s = run.settings
+    samples = f"= {s['n']}"
+    if "until" in s:
+        spent = np.array([row.n for row in run.rows])
+        samples = f"<= {s['n']} until {s['until']} (mean {spent.mean():,.0f}, median {np.median(spent):,.0f})"
     abstained = int((run.predictions() < 0).sum())
     return (
         f"{s['dataset']}, {s['model']}, {s['noise']} noise (sigma {run.noise.sigma:.4g}): "
-        f"{len(run.rows)} images, n = {s['n']}, alpha = {run.alpha:g}\n"
+        f"{len(run.rows)} images, n {samples}, alpha = {run.alpha:g}\n"
         f"clean accuracy {percent(run.correct().sum(), len(run.rows))} %, abstained on {abstained}"
     )
 

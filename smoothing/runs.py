@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,17 +20,20 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from geometry.errors import InputError
 from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_json
 from geometry.norms import Norm
+from smoothing.betting import betting_lower
 from smoothing.certificate import Certificate
 from smoothing.confidence import ABSTAIN, check_alpha, clopper_pearson_lower
 from smoothing.noises import Noise, parse_noise
 from smoothing.theorems import certify_radius
 
 CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
+
+Bound = Callable[[ArrayLike, ArrayLike, float], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Row:
             and all(type(v) is int and v >= 0 for c in counts for v in c)
             and sum(self.votes0) + sum(self.votes) + self.invalid == self.n0 + self.n
             and sum(self.votes) <= self.n
-            and all(getattr(self, key) == settings[key] for key in ("n0", "n", "alpha", "seed"))
+            and all(getattr(self, key) == settings[key] for key in ("n0", "alpha", "seed"))
+            and (1 <= self.n <= settings["n"] if "until" in settings else self.n == settings["n"])
         )
 
 
@@ -148,6 +152,11 @@ class RunFolder:
     def settings(self) -> dict[str, Any]:
         return self.config["settings"]
 
+    @property
+    def bound(self) -> Bound:
+        """What turns votes into ρ: where their number depends on the votes, only a bound for all numbers at once."""
+        return betting_lower if "until" in self.settings else clopper_pearson_lower
+
     @cached_property
     def noise(self) -> Noise:
         """The noise of the run, at its exact scale."""
@@ -174,7 +183,7 @@ class RunFolder:
         """The lower confidence bound on the chosen class's probability, per row."""
         k = np.array([row.votes[row.chosen] for row in self.rows], dtype=np.int64)
         n = np.array([row.n for row in self.rows], dtype=np.int64)
-        return clopper_pearson_lower(k, n, self.alpha)
+        return self.bound(k, n, self.alpha)
 
     def predictions(self) -> NDArray[np.int64]:
         """The classes that the smoothed classifier returns, ABSTAIN (-1) among them."""
@@ -216,10 +225,19 @@ class RowWriter:
         self._run.rows.append(row)
 
 
-def make_row(index: int, label: int, *, votes0: Any, votes: Any, alpha: float, seed: int) -> Row:
-    """The row of one image from its two ``Votes``: the class by votes0, abstention by votes."""
+def make_row(
+    index: int,
+    label: int,
+    *,
+    votes0: Any,
+    votes: Any,
+    alpha: float,
+    seed: int,
+    bound: Bound = clopper_pearson_lower,
+) -> Row:
+    """The row of one image from its two ``Votes``: the class by votes0, abstention by votes and their ``bound``."""
     chosen = int(np.argmax(votes0.counts))
-    rho = clopper_pearson_lower(votes.counts[chosen], votes.n, alpha)
+    rho = bound(votes.counts[chosen], votes.n, alpha)
     return Row(
         index,
         label,

@@ -24,7 +24,7 @@ from torch import nn
 from geometry.errors import InputError
 from smoothing.noise import Noise
 
-SELECTION, ESTIMATION, PREDICTION = 0, 1, 2
+SELECTION, ESTIMATION, PREDICTION, SEQUENTIAL = range(4)
 _BLOCKS = (1000, 500, 250, 200, 100, 50, 25, 20, 10, 5, 2, 1)
 _BUFFER = 1 << 24  # floats of noise held at once: 64 MiB in float32
 _LANE_BUFFER = 400_000  # on CPU, by each lane: its noise and the activations of a small network stay near
@@ -61,7 +61,7 @@ def reuse_memory() -> None:
 
 def block_size(dim: int, stage: int, device: str = "cpu") -> int:
     """Noise vectors per work unit: fixed by the dimension, the stage and the kind of device, never by the machine."""
-    if stage == SELECTION:
+    if stage in (SELECTION, SEQUENTIAL):
         return min(64, block_size(dim, ESTIMATION, device))
     if device != "cpu":
         return next((b for b in _BLOCKS if b * dim <= _BUFFER), 1)
@@ -134,17 +134,22 @@ class Voter:
         seed: int,
         image: int,
         stage: int = ESTIMATION,
+        first: int = 0,
         progress: Callable[[int], object] | None = None,
     ) -> Votes:
         """The votes of ``n`` noisy copies of one image ``x``, in the model's layout without the batch axis.
 
-        ``image`` names the image in the seeding; ``progress`` is told the rows done after each block.
+        ``image`` names the image in the seeding; ``progress`` is told the rows done after each block. ``first``: how
+        many copies were counted before, whole blocks; these are the next ones.
         """
         flat = x.to(device=self.device, dtype=self.dtype).reshape(-1)
         if not torch.isfinite(flat).all():
             raise InputError(f"image {image} contains NaN or infinite pixels")
         size = block_size(self.noise.dim, stage, self.device.type)
-        work = _Work(-(-n // size), progress)
+        if first % size:
+            raise ValueError(f"counting goes on after whole blocks of {size}, not after {first} copies")
+        start = first // size
+        work = _Work(range(start, start - (-n // size)), progress)
 
         def lane(number: int) -> torch.Tensor:
             """Count blocks until none is left."""
@@ -154,13 +159,13 @@ class Voter:
                 for block in work:
                     # A last, partial block is drawn whole, so that more samples extend a run of fewer.
                     self.noise.sample(out=buffer, generator=unit_seed(seed, image, stage, block)).add_(flat)
-                    rows = min(size, n - block * size)
+                    rows = min(size, first + n - block * size)
                     for chunk in buffer[:rows].split(self.batch or size):
                         counts += self._tally(self._logits(chunk.view(-1, *x.shape)))
                     work.done(rows)
             return counts
 
-        total = torch.stack(_run(lane, min(self.lanes, work.blocks), work)).sum(dim=0).cpu().numpy()
+        total = torch.stack(_run(lane, min(self.lanes, len(work.blocks)), work)).sum(dim=0).cpu().numpy()
         return Votes(total[:-1], int(total[-1]), n)
 
     def _buffer(self, lane: int, size: int) -> torch.Tensor:
@@ -193,9 +198,9 @@ class Voter:
 class _Work:
     """The blocks of one count, handed to the lanes one by one; a lane that fails stops the others."""
 
-    def __init__(self, blocks: int, progress: Callable[[int], object] | None) -> None:
+    def __init__(self, blocks: range, progress: Callable[[int], object] | None) -> None:
         self.blocks = blocks
-        self._next = iter(range(blocks))
+        self._next = iter(blocks)
         self._progress = progress
         self._lock = Lock()
         self._stopped = False
