@@ -18,9 +18,10 @@ test-slow: $(READY)  ## the tests that take longer
 compare: $(READY)  ## every radius by every method
 	$(BIN)/python -m validation.compare_methods
 
-bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer's column) and the geometry
+bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer), the geometry and the votes
 	$(BIN)/python -m benchmarks.radii $(if $(RS4A),--rs4a $(RS4A))
 	$(BIN)/python -m benchmarks.geometry
+	$(BIN)/python -m benchmarks.voting $(if $(RS4A),--rs4a $(RS4A))
 
 check: $(READY)  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -59,7 +59,13 @@ def parser() -> Parser:
     p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
     p.add_argument("--stride", type=positive_int, default=1, help="take every K-th test image")
     p.add_argument("--skip", type=natural, default=0, help="leave out the first K test images")
-    p.add_argument("--batch", type=positive_int, help="noisy copies per forward pass (default: a work unit)")
+    p.add_argument(
+        "--batch",
+        type=batch_size,
+        metavar="N|auto",
+        help="noisy copies per forward pass: auto takes the fastest after a short probe (default: a work unit); "
+        "halved where memory runs out",
+    )
     p.add_argument(
         "--run-dir", type=Path, help="the run folder (default: under runs/, named by the settings)"
     )
@@ -97,6 +103,11 @@ def main(argv: list[str] | None = None) -> None:
 
     voted = vote(args, model, {**provenance, **known}, test, noise, indices, device)
     present(voted, norms, args)
+
+
+def batch_size(text: str) -> int | str:
+    """An argparse type: ``auto`` or a whole number of at least 1."""
+    return text if text == "auto" else positive_int(text)
 
 
 def chosen_images(args: Namespace, test: Dataset) -> list[int]:
@@ -200,12 +211,22 @@ def vote(
     """Count the votes that the run folder does not hold yet, row by row."""
     import torch
 
+    from smoothing.batching import lay_out
     from smoothing.runs import RunFolder, environment, make_row
     from smoothing.sequential import Stopping, count_until
     from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
 
+    reuse_memory()
+    lay_out(model, test.shape)
+    auto = args.batch == "auto"
+    voter = Voter(model, noise, test.num_classes, batch=None if auto else args.batch, device=device)
+    voter.check(test.shape)
+    if auto:
+        voter.tune(test.shape)
+        print(f"batch: {voter.batch}", file=sys.stderr)
     facts = {
         **environment(),
+        "batch": voter.batch,
         "dataset": args.dataset,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "sigma": noise.sigma,
@@ -213,9 +234,6 @@ def vote(
     }
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
-    reuse_memory()
-    voter = Voter(model, noise, test.num_classes, batch=args.batch, device=device)
-    voter.check(test.shape)
     folder = RunFolder.create(path, settings, facts)
     stop = None if args.until is None else Stopping(args.until, noise, args.alpha)
     started, samples = time.perf_counter(), 0

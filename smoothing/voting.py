@@ -6,7 +6,8 @@ device into a reused buffer, votes are counted there, and one synchronisation en
 
 On CPU the blocks of an image go to lanes: Python threads that draw, classify and count side by side, each on one
 core. Two lanes of one thread beat one lane of two threads for small networks, which would wait for each other
-after every layer; and a vote cannot depend on the number of threads.
+after every layer; and a vote cannot depend on the number of threads. Large images go one lane's way, with all threads
+inside the layers: there the weights are what has to be read.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ import torch
 from torch import nn
 
 from geometry.errors import InputError
+from smoothing.batching import best_batch, out_of_memory
 from smoothing.noise import Noise
 
 SELECTION, ESTIMATION, PREDICTION, SEQUENTIAL = range(4)
 _BLOCKS = (1000, 500, 250, 200, 100, 50, 25, 20, 10, 5, 2, 1)
 _BUFFER = 1 << 24  # floats of noise held at once: 64 MiB in float32
-_LANE_BUFFER = 400_000  # on CPU, by each lane: its noise and the activations of a small network stay near
-_LANE_ROWS = 5  # but at least so many noise vectors
+_LANE_BUFFER = 200_000  # on CPU, by each lane: its noise and the activations of a small network stay near
+_LANE_ROWS = 10  # but at least so many noise vectors
+_LARGE = 1 << 15  # inputs from here on: networks whose weights are best read once, by all threads together
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,14 @@ def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
     return (int(high) << 32) | ((int(low) + block) & 0xFFFFFFFF)
 
 
+def prefers_channels_last(model: nn.Module) -> bool:
+    """Whether the model's convolutions are laid out so: then its images had better be."""
+    return any(
+        p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last) and not p.is_contiguous()
+        for p in model.parameters()
+    )
+
+
 class Voter:
     """Counts votes of a model under a noise; holds the reused buffers and nothing else."""
 
@@ -93,9 +104,11 @@ class Voter:
         device: torch.device | str | None = None,
         lanes: int | None = None,
     ) -> None:
-        """``batch``: rows per forward pass, the whole block where None. ``device``: the model's where None.
+        """``batch``: rows per forward pass, the whole block where None; it falls where memory runs out. ``device``: the
+        model's where None.
 
-        ``lanes``: threads that call the model side by side; as many as torch would use on CPU where None, else one.
+        ``lanes``: threads that call the model side by side, on one core each; where None as many as torch would
+        use for small images on CPU, else one that uses them all.
         """
         if batch is not None and batch < 1:
             raise InputError(f"batch must be at least 1, got {batch}")
@@ -106,7 +119,10 @@ class Voter:
         self.noise = noise
         self.num_classes = num_classes
         self.batch = batch
-        self.lanes = lanes or (torch.get_num_threads() if self.device.type == "cpu" else 1)
+        share = lanes is None and (self.device.type != "cpu" or noise.dim >= _LARGE)
+        self.lanes = 1 if share else lanes or torch.get_num_threads()
+        self._threads = None if share else 1
+        self.channels_last = prefers_channels_last(model)
         self._buffers: dict[int, torch.Tensor] = {}
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -126,6 +142,11 @@ class Voter:
                 f"the model must return logits of shape (n, {self.num_classes}), got {got} for n=2"
             )
 
+    def tune(self, shape: tuple[int, ...]) -> None:
+        """Set ``batch`` to the fastest one for images of this shape, after a short probe."""
+        most = block_size(self.noise.dim, ESTIMATION, self.device.type)
+        self.batch = best_batch(self.model, shape, most, self.device, self.dtype)
+
     def count(
         self,
         x: torch.Tensor,
@@ -142,7 +163,20 @@ class Voter:
         ``image`` names the image in the seeding; ``progress`` is told the rows done after each block. ``first``: how
         many copies were counted before, whole blocks; these are the next ones.
         """
-        flat = x.to(device=self.device, dtype=self.dtype).reshape(-1)
+        x = x.to(device=self.device, dtype=self.dtype)
+        if x.ndim == 3 and self.channels_last:
+            # The noise does not care which coordinate it is added to, so the flat buffer may be in any order.
+            channels, height, width = x.shape
+            flat = x.permute(1, 2, 0).reshape(-1)
+
+            def images(rows: torch.Tensor) -> torch.Tensor:
+                return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        else:
+            flat, shape = x.reshape(-1), x.shape
+
+            def images(rows: torch.Tensor) -> torch.Tensor:
+                return rows.view(-1, *shape)
+
         if not torch.isfinite(flat).all():
             raise InputError(f"image {image} contains NaN or infinite pixels")
         size = block_size(self.noise.dim, stage, self.device.type)
@@ -160,12 +194,16 @@ class Voter:
                     # A last, partial block is drawn whole, so that more samples extend a run of fewer.
                     self.noise.sample(out=buffer, generator=unit_seed(seed, image, stage, block)).add_(flat)
                     rows = min(size, first + n - block * size)
-                    for chunk in buffer[:rows].split(self.batch or size):
-                        counts += self._tally(self._logits(chunk.view(-1, *x.shape)))
+                    counts += self._tally(self._logits(images(buffer[:rows])))
                     work.done(rows)
             return counts
 
-        total = torch.stack(_run(lane, min(self.lanes, len(work.blocks)), work)).sum(dim=0).cpu().numpy()
+        total = (
+            torch.stack(_run(lane, min(self.lanes, len(work.blocks)), self._threads, work))
+            .sum(dim=0)
+            .cpu()
+            .numpy()
+        )
         return Votes(total[:-1], int(total[-1]), n)
 
     def _buffer(self, lane: int, size: int) -> torch.Tensor:
@@ -175,19 +213,27 @@ class Voter:
         return self._buffers[lane][:size]
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Of all images, ``batch`` at a time."""
+        if self.batch is not None and len(x) > self.batch:
+            return torch.cat([self._logits(part) for part in x.split(self.batch)])
         try:
             logits = self.model(x)
         except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise InputError(
-                f"the model failed on {len(x)} images of shape {tuple(x.shape[1:])}: {reason} "
-                "(a smaller batch needs less memory)"
-            ) from error
-        if tuple(logits.shape) != (len(x), self.num_classes):
-            raise InputError(
-                f"the model must return logits of shape ({len(x)}, {self.num_classes}), got {tuple(logits.shape)}"
-            )
-        return logits
+            if not out_of_memory(error) or len(x) == 1:
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                raise InputError(
+                    f"the model failed on {len(x)} images of shape {tuple(x.shape[1:])}: {reason}"
+                ) from error
+        else:
+            if tuple(logits.shape) != (len(x), self.num_classes):
+                raise InputError(
+                    f"the model must return logits of shape ({len(x)}, {self.num_classes}), "
+                    f"got {tuple(logits.shape)}"
+                )
+            return logits
+        # After the handler, which keeps the failed pass's activations alive. All later batches are as small.
+        self.batch = min(self.batch or len(x), (len(x) + 1) // 2)
+        return self._logits(x)
 
     def _tally(self, logits: torch.Tensor) -> torch.Tensor:
         top, winner = logits.max(dim=1)
@@ -229,16 +275,20 @@ class _Work:
             self.stop()
 
 
-def _run(lane: Callable[[int], torch.Tensor], lanes: int, work: _Work) -> list[torch.Tensor]:
-    """The counts of each lane. On CPU a lane computes on one thread, so that no vote depends on their number."""
+def _run(
+    lane: Callable[[int], torch.Tensor], lanes: int, each: int | None, work: _Work
+) -> list[torch.Tensor]:
+    """The counts of each lane, which computes on ``each`` threads (all, where None)."""
+    if each is None:
+        return [lane(0)]
     threads, interval = torch.get_num_threads(), sys.getswitchinterval()
     try:
         # A lane that comes back from a kernel should not wait 5 ms for the interpreter: worth a tenth of the time.
         sys.setswitchinterval(min(interval, 2e-4))
-        torch.set_num_threads(1)  # holds for this thread only; new threads take it over
+        torch.set_num_threads(each)  # holds for this thread only; new threads take it over
         if lanes <= 1:
             return [lane(0)]
-        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(each,)) as pool:
             try:
                 return list(pool.map(lane, range(lanes)))
             finally:

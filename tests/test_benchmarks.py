@@ -219,3 +219,15 @@ class TestGeometry:
         assert task.call() == pytest.approx(53760) and task.share == 1
         sampled = geometry_tasks.volume_plain(7)
         assert sampled.call() is None and sampled.share == 200_000 / math.comb(63, 6)
+
+
+def test_voting_prints_every_noise_over_the_floor():
+    done = run(
+        "--only", "small", "--seconds", "0.01", "--repetitions", "1", "--json", command="benchmarks.voting"
+    )
+    assert done.returncode == 0, done.stderr
+    (case,) = json.loads(done.stdout)["cases"]
+    assert case["model"] == "small-cnn" and len(case["rates"]) == 14
+    assert all(rate > 0 for rate in case["rates"].values())
+    done = run("--only", "nothing", command="benchmarks.voting")
+    assert done.returncode == 2 and "no model's name" in done.stderr

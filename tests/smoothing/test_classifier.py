@@ -471,3 +471,72 @@ def test_a_failing_lane_stops_the_others():
     with pytest.raises(InputError, match="out of luck"):
         voter.count(torch.zeros(16), 10**6, seed=0, image=0)
     assert Breaking.calls < 20
+
+
+# -- batches that fit ---------------------------------------------------------------------------------------
+
+
+class Tight(FirstPixels):
+    """A model with memory for ``most`` images at once."""
+
+    def __init__(self, most, error):
+        super().__init__()
+        self.most, self.error, self.sizes = most, error, []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        if len(x) > self.most:
+            raise self.error
+        return super().forward(x)
+
+
+NO_MEMORY = [
+    torch.cuda.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to"
+    ),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+def test_batches_are_halved_where_memory_runs_out(error):
+    noise = parse_noise("gaussian", dim=16, sigma=1)
+    roomy, tight = Tight(10**6, error), Tight(70, error)
+    x = torch.zeros(16)
+    votes = [Voter(model, noise, 10, lanes=1).count(x, 2000, seed=3, image=5) for model in (roomy, tight)]
+    assert (votes[0].counts == votes[1].counts).all()
+    assert sum(size > 70 for size in tight.sizes) == 3  # 500, 250, 125: found once, kept
+    assert max(roomy.sizes) == 500
+
+
+def test_memory_that_holds_no_image_is_an_error():
+    voter = Voter(Tight(0, NO_MEMORY[1]), parse_noise("gaussian", dim=16, sigma=1), 10, lanes=1)
+    with pytest.raises(InputError, match="failed on 1 images"):
+        voter.count(torch.zeros(16), 10, seed=0, image=0)
+
+
+@pytest.mark.parametrize("most", [1, 40, 10**6])
+def test_the_probe_takes_a_batch_that_fits(most):
+    voter = Voter(Tight(most, NO_MEMORY[0]), parse_noise("gaussian", dim=16, sigma=1), 10)
+    voter.tune((16,))
+    assert 1 <= voter.batch <= min(most, 500)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        Voter(Tight(0, NO_MEMORY[0]), parse_noise("gaussian", dim=16, sigma=1), 10).tune((16,))
+
+
+def test_models_in_channels_last_get_such_images_and_the_same_pixels():
+    class Seeing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+            self.seen = []
+
+        def forward(self, x):
+            self.seen.append((x.is_contiguous(memory_format=torch.channels_last), x.mean(0)))
+            return self.conv(x).mean((2, 3))
+
+    model = Seeing()
+    x = torch.arange(3 * 4 * 5.0).view(3, 4, 5)
+    Voter(model, parse_noise("gaussian", dim=60, sigma=1e-3), 4, lanes=1).count(x, 100, seed=0, image=0)
+    last, mean = model.seen[-1]
+    assert last and torch.allclose(mean, x, atol=1e-2)
