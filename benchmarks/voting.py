@@ -68,8 +68,12 @@ def main() -> None:
     args = parser().parse_args()
     if args.write and args.only:
         raise InputError("--write is for whole runs: leave out --only")
+    if args.device == "cuda":
+        from smoothing.settings import pick_device
+
+        pick_device(args.device)
     machine = describe_machine(("numpy", "torch"))
-    if args.device.startswith("cuda"):
+    if args.device == "cuda":
         import torch
 
         machine["device"] = torch.cuda.get_device_name(args.device)
@@ -105,7 +109,7 @@ def parser() -> cli.Parser:
     p.add_argument(
         "--repetitions", type=cli.positive_int, default=5, metavar="N", help="of which medians are shown (5)"
     )
-    p.add_argument("--device", default="cpu")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--only", default="", metavar="TEXT", help="the models whose name contains TEXT")
     p.add_argument("--write", action="store_true", help="put the table into benchmarks/RESULTS.md")
     p.add_argument("--json", action="store_true", help="one JSON document on stdout")

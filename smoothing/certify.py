@@ -107,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def batch_size(text: str) -> int | str:
     """An argparse type: ``auto`` or a whole number of at least 1."""
-    return text if text == "auto" else positive_int(text)
+    return "auto" if text == "auto" else positive_int(text)
 
 
 def chosen_images(args: Namespace, test: Dataset) -> list[int]:

@@ -43,6 +43,7 @@ class Source:
         else:
             seed = int(torch.empty((), dtype=torch.int64).random_(generator=generator)) if self._on_cpu else 0
             self._generator = generator
+        self._seed = seed
         if self._on_cpu:
             self._rng = np.random.Generator(np.random.SFC64(seed))
 
@@ -51,7 +52,8 @@ class Source:
         """For torch's own draws: few numbers, or laws that this file does not have."""
         if not self._on_cpu:
             return self._generator
-        return torch.Generator().manual_seed(int(self._rng.integers(2**63)))
+        # The seed itself: torch keeps its low 32 bits, in which the blocks of an image differ (``voting.unit_seed``).
+        return torch.Generator().manual_seed(self._seed)
 
     def uniform_(self, out: Tensor, half: float = 1.0) -> Tensor:
         """Uniform numbers between ``-half`` and ``half``."""

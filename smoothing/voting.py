@@ -74,8 +74,8 @@ def block_size(dim: int, stage: int, device: str = "cpu") -> int:
 def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
     """The 64-bit seed of a work unit.
 
-    Torch's CPU generator uses the low 32 bits only: these are a hash of (seed, image, stage) plus the block, so
-    that no two blocks of an image can ever share their noise.
+    SFC64 uses all of it; torch's CPU generator, which draws radii, the low 32 bits only: these are a hash of
+    (seed, image, stage) plus the block, so that no two blocks of an image can ever share their noise.
     """
     if min(seed, image) < 0:
         raise InputError(f"seed and image number must be at least 0, got {seed} and {image}")
@@ -112,6 +112,8 @@ class Voter:
         """
         if batch is not None and batch < 1:
             raise InputError(f"batch must be at least 1, got {batch}")
+        if lanes is not None and lanes < 1:
+            raise InputError(f"lanes must be at least 1, got {lanes}")
         parameter = next(model.parameters(), None)
         self.device = torch.device(device or (parameter.device if parameter is not None else "cpu"))
         self.dtype = parameter.dtype if parameter is not None else torch.float32

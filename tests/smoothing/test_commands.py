@@ -240,7 +240,7 @@ def test_printed_radii_never_exceed_certified_ones(noise: str) -> None:
                 assert certified * (1 - Decimal("1.1e-5")) <= printed <= certified
                 seen += 1
     if not seen:
-        pytest.skip(f"the table has no theorem about {noise} yet")
+        pytest.fail(f"the table has no theorem about {noise} yet")
     assert seen % (3 * len(rhos)) == 0
 
 

@@ -5,6 +5,7 @@ import math
 from fractions import Fraction
 from itertools import pairwise
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -54,6 +55,26 @@ def test_bounds_invert_the_capital_and_are_on_the_safe_side(k, failures, alpha):
             >= -math.log(alpha)
             > log_capital(k, n, min(low * (1 + 1e-9) + 1e-12, 1 - 1e-12))
         )
+
+
+@pytest.mark.parametrize("n", [10_000, 1_000_000])
+@pytest.mark.parametrize("p0", [0.5, 0.9, 0.999])
+def test_capital_of_many_votes_against_forty_digits(n, p0):
+    """Around the boundary, where a stop is decided: k up to 8 standard deviations above n p0."""
+    with mpmath.workdps(40):
+        for steps in (0, 2, 4, 8):
+            k = min(n, round(n * p0 + steps * math.sqrt(n * p0 * (1 - p0))))
+            # 1 - I_p0(k+1, n-k+1) = P(Binomial(n+1, p0) <= k), whose terms above n p0 fall fast: from its complement
+            q = mpmath.mpf(p0)
+            term = mpmath.binomial(n + 1, k + 1) * q ** (k + 1) * (1 - q) ** (n - k)
+            above, i = mpmath.mpf(0), k + 1
+            while term > mpmath.mpf(10) ** -45 and i <= n + 1:
+                above += term
+                term *= mpmath.mpf(n + 1 - i) / (i + 1) * q / (1 - q)
+                i += 1
+            won = mpmath.log(mpmath.beta(k + 1, n - k + 1)) + mpmath.log(1 - above)
+            expected = won - k * mpmath.log(q) - (n - k + 1) * mpmath.log(1 - q)
+            assert expected - 1e-8 - 3e-13 * n < float(log_capital(k, n, p0)) < expected
 
 
 def ever_above(p, alpha, streams, length, seed):
