@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from geometry.errors import InputError
 
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.removeprefix('python -m ')}: error: {message} (--help lists the options)\n")
 
 
-_RESUMES = ("smoothing.certify", "smoothing.train")
+_RESUMES = ("smoothing.certify", "smoothing.train", "validation.experiments")
 
 
 def run(main: Callable[[], None], name: str) -> NoReturn:
@@ -114,6 +114,12 @@ def _number(text: str, kind: Callable[[str], float]) -> float:
         return kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+class Progress(Protocol):
+    """How ``progress`` is called, for what may stand in its place."""
+
+    def __call__(self, total: int, what: str, unit: str, *, done: int = 0) -> Any: ...
 
 
 def progress(total: int, what: str, unit: str, *, done: int = 0) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geometry.cli import Parser, emit_json, natural, positive_int, probability, progress, run
+from geometry.cli import Parser, Progress, emit_json, natural, positive_int, probability, progress, run
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from smoothing.data import Dataset
     from smoothing.noises import Noise
     from smoothing.runs import RunFolder
+    from smoothing.sequential import Stopping
 
 
 def parser() -> Parser:
@@ -78,31 +79,39 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
     from geometry.norms import parse_norm
+
+    norms = [parse_norm(text) for text in args.norms.split(",")]
+    present(certify(args, norms), norms, args)
+
+
+def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress) -> Voted:
+    """The run that the options describe, with all of its votes: the model brought or trained, the images voted on.
+
+    ``progress(total, what, unit, done=…)`` shows what is done; another display may stand in for the bar.
+    """
     from smoothing.confidence import check_alpha
     from smoothing.runs import RunFolder
     from smoothing.theorems import certify_radius
 
     # Everything that can be wrong is found before anything that takes time.
     check_alpha(args.alpha)
-    norms = [parse_norm(text) for text in args.norms.split(",")]
     test = load_split(args, "test")
     noise = make_noise(args, math.prod(test.shape))
     for norm in norms:
         certify_radius(noise, norm, 0.75)
     indices = chosen_images(args, test)
+    stop = None
     if args.until is not None:
         from smoothing.sequential import Stopping, parse_until
 
         args.until = parse_until(args.until)
-        Stopping(args.until, noise, args.alpha)
+        stop = Stopping(args.until, noise, args.alpha)
     device = pick_device(args.device)
     known = vote_settings(args, test, noise, indices, device)
     if args.run_dir is not None:
         RunFolder.check(args.run_dir, {**known, "model": model_name(args, test)})
-    model, provenance = bring_model(args, test, noise, device)
-
-    voted = vote(args, model, {**provenance, **known}, test, noise, indices, device)
-    present(voted, norms, args)
+    model, provenance = bring_model(args, test, noise, device, progress)
+    return vote(args, model, {**provenance, **known}, test, noise, indices, device, stop, progress)
 
 
 def batch_size(text: str) -> int | str:
@@ -122,7 +131,7 @@ def chosen_images(args: Namespace, test: Dataset) -> list[int]:
 
 
 def bring_model(
-    args: Namespace, test: Dataset, noise: Noise, device: torch.device
+    args: Namespace, test: Dataset, noise: Noise, device: torch.device, progress: Progress
 ) -> tuple[nn.Module, dict[str, Any]]:
     """(model on the device in eval mode, where it comes from): a checkpoint, or trained under the noise."""
     from geometry.errors import InputError
@@ -153,7 +162,7 @@ def bring_model(
         )
     from smoothing.training import WEIGHTS
 
-    folder, model, _ = train_cached(name, train, noise, make_recipe(args, train), device)
+    folder, model, _ = train_cached(name, train, noise, make_recipe(args, train), device, progress=progress)
     return model.to(device).eval(), {"model": name, "weights": file_hash(folder / WEIGHTS)}
 
 
@@ -207,13 +216,15 @@ def vote(
     noise: Noise,
     indices: list[int],
     device: torch.device,
+    stop: Stopping | None,
+    progress: Progress,
 ) -> Voted:
     """Count the votes that the run folder does not hold yet, row by row."""
     import torch
 
     from smoothing.batching import lay_out
     from smoothing.runs import RunFolder, environment, make_row
-    from smoothing.sequential import Stopping, count_until
+    from smoothing.sequential import count_until
     from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
 
     reuse_memory()
@@ -235,7 +246,6 @@ def vote(
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
     folder = RunFolder.create(path, settings, facts)
-    stop = None if args.until is None else Stopping(args.until, noise, args.alpha)
     started, samples = time.perf_counter(), 0
     with folder.writing() as writer:
         done = {row.index for row in folder.rows}

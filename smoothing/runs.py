@@ -32,6 +32,8 @@ from smoothing.noises import Noise, parse_noise
 from smoothing.theorems import certify_radius
 
 CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
+PACKED = "rows.jsonl.gz"
+"""A finished run's rows, where they are kept compressed."""
 
 Bound = Callable[[ArrayLike, ArrayLike, float], NDArray[np.float64]]
 

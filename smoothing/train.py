@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geometry.cli import Parser, emit_json, progress, run
+from geometry.cli import Parser, Progress, emit_json, progress, run
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
@@ -69,6 +69,7 @@ def train_cached(
     *,
     folder: Path | None = None,
     cache: Path = Path("runs/models"),
+    progress: Progress = progress,
 ) -> tuple[Path, nn.Module, list[dict[str, float]]]:
     """(folder, model in eval mode, log): trained now, or resumed, or read where it was trained before."""
     import torch
