@@ -13,12 +13,10 @@ from geometry.cli import Parser, Progress, emit_json, natural, positive_int, pro
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
-    file_hash,
     file_label,
     kind,
     load_split,
     make_noise,
-    make_recipe,
     model_name,
     pick_device,
     short_hash,
@@ -89,8 +87,9 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
 
     ``progress(total, what, unit, done=…)`` shows what is done; another display may stand in for the bar.
     """
+    from smoothing.bring import bring_model
     from smoothing.confidence import check_alpha
-    from smoothing.runs import RunFolder
+    from smoothing.runs import RunFolder, environment
     from smoothing.theorems import certify_radius
 
     # Everything that can be wrong is found before anything that takes time.
@@ -110,8 +109,9 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
     known = vote_settings(args, test, noise, indices, device)
     if args.run_dir is not None:
         RunFolder.check(args.run_dir, {**known, "model": model_name(args, test)})
-    model, provenance = bring_model(args, test, noise, device, progress)
-    return vote(args, model, {**provenance, **known}, test, noise, indices, device, stop, progress)
+    model, provenance, origin = bring_model(args, test, noise, device, progress)
+    facts = {**environment(), **origin, "dataset": args.dataset, "sigma": noise.sigma, "norms": args.norms}
+    return vote(args, model, {**provenance, **known}, facts, test, noise, indices, device, stop, progress)
 
 
 def batch_size(text: str) -> int | str:
@@ -128,52 +128,6 @@ def chosen_images(args: Namespace, test: Dataset) -> list[int]:
     if not indices:
         raise InputError(f"--skip {args.skip} leaves none of the {len(test)} test images")
     return indices
-
-
-def bring_model(
-    args: Namespace, test: Dataset, noise: Noise, device: torch.device, progress: Progress
-) -> tuple[nn.Module, dict[str, Any]]:
-    """(model on the device in eval mode, where it comes from): a checkpoint, or trained under the noise."""
-    from geometry.errors import InputError
-    from smoothing.models import build_model, load_weights
-    from smoothing.train import train_cached
-
-    name = model_name(args, test)
-    if args.checkpoint is not None:
-        model = build_model(name, image_shape=test.shape, num_classes=test.num_classes, dataset=kind(test))
-        load_weights(model, args.checkpoint)
-        return model.to(device).eval(), {"model": name, "weights": file_hash(args.checkpoint)}
-    if args.model and ":" in args.model and not args.model.startswith("timm:"):
-        # A factory may bring its own weights; training it would overwrite them.
-        model = build_model(name, image_shape=test.shape, num_classes=test.num_classes, dataset=kind(test))
-        return model.to(device).eval(), {"model": name, "weights": state_hash(model)}
-    train = load_split(args, "train")
-    if train.shape != test.shape or train.classes != test.classes:
-        raise InputError(
-            f"the splits of {args.dataset} differ: images {train.shape} and {test.shape}, "
-            f"{train.num_classes} and {test.num_classes} classes"
-        )
-    if (
-        len(train) == len(test)
-        and (train.images([0, len(test) - 1]) == test.images([0, len(test) - 1])).all()
-    ):
-        print(
-            f"warning: {args.dataset} has one split: training and certifying the same images", file=sys.stderr
-        )
-    from smoothing.training import WEIGHTS
-
-    folder, model, _ = train_cached(name, train, noise, make_recipe(args, train), device, progress=progress)
-    return model.to(device).eval(), {"model": name, "weights": file_hash(folder / WEIGHTS)}
-
-
-def state_hash(model: nn.Module) -> str:
-    """SHA-256 over the parameters of a model that has no file, shortened."""
-    import hashlib
-
-    from safetensors.torch import save
-
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in sorted(model.state_dict().items())}
-    return hashlib.sha256(save(state)).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -212,6 +166,7 @@ def vote(
     args: Namespace,
     model: nn.Module,
     settings: dict[str, Any],
+    facts: dict[str, Any],
     test: Dataset,
     noise: Noise,
     indices: list[int],
@@ -223,7 +178,7 @@ def vote(
     import torch
 
     from smoothing.batching import lay_out
-    from smoothing.runs import RunFolder, environment, make_row
+    from smoothing.runs import RunFolder, make_row
     from smoothing.sequential import count_until
     from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
 
@@ -235,14 +190,8 @@ def vote(
     if auto:
         voter.tune(test.shape)
         print(f"batch: {voter.batch}", file=sys.stderr)
-    facts = {
-        **environment(),
-        "batch": voter.batch,
-        "dataset": args.dataset,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "sigma": noise.sigma,
-        "norms": args.norms,
-    }
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    facts = {**facts, "batch": voter.batch, "device": name}
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
     folder = RunFolder.create(path, settings, facts)

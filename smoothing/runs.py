@@ -8,10 +8,12 @@ was never interrupted (times, which never repeat, stand in ``times.jsonl``).
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import platform
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geometry.errors import InputError
-from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_json
+from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_atomic, write_json
 from geometry.norms import Norm
 from smoothing.betting import betting_lower
 from smoothing.certificate import Certificate
@@ -148,7 +150,7 @@ class RunFolder:
             raise InputError(f"{path / CONFIG} is not the configuration of a run") from None
         if missing:
             raise InputError(f"{path / CONFIG} is not the configuration of a run: it has no {min(missing)}")
-        return cls(path, config, list(_read_rows(path / ROWS, settings)), alpha=alpha, theorem=theorem)
+        return cls(path, config, list(_read_rows(path, settings)), alpha=alpha, theorem=theorem)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -169,7 +171,9 @@ class RunFolder:
         """Append rows; a second writer on the same folder is refused."""
         with locked(self.path, wait=False):
             # Rows may have come since the folder was read; what is torn is cut off before anything is added.
-            self.rows = list(_read_rows(self.path / ROWS, self.settings))
+            if (self.path / PACKED).exists() and not (self.path / ROWS).exists():
+                write_atomic(self.path / ROWS, b"".join(line + b"\n" for line in _lines(self.path)))
+            self.rows = list(_read_rows(self.path, self.settings))
             for name in (ROWS, TIMES):
                 cut_torn_line(self.path / name)
             with (self.path / ROWS).open("a") as rows, (self.path / TIMES).open("a") as times:
@@ -289,9 +293,27 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _read_rows(path: Path, settings: dict[str, Any]) -> Iterator[Row]:
+def pack(folder: Path, to: Path) -> None:
+    """A finished run as it is kept for others to read: its configuration, and its rows compressed."""
+    write_atomic(to / CONFIG, (folder / CONFIG).read_bytes())
+    data = b"".join(line + b"\n" for line in _lines(folder))
+    write_atomic(to / PACKED, gzip.compress(data, compresslevel=9, mtime=0))
+
+
+def _lines(folder: Path) -> list[bytes]:
+    """The whole lines of ``rows.jsonl``, or of what it was compressed to."""
+    if (folder / ROWS).exists() or not (folder / PACKED).is_file():
+        return whole_lines(folder / ROWS)
+    try:
+        return gzip.decompress((folder / PACKED).read_bytes()).split(b"\n")[:-1]
+    except (OSError, EOFError, zlib.error):
+        raise InputError(f"{folder / PACKED} is damaged") from None
+
+
+def _read_rows(folder: Path, settings: dict[str, Any]) -> Iterator[Row]:
+    path = folder / ROWS
     seen: set[int] = set()
-    for number, line in enumerate(whole_lines(path), start=1):
+    for number, line in enumerate(_lines(folder), start=1):
         try:
             row = Row(**json.loads(line))
             sound = row.fits(settings) and row.index not in seen

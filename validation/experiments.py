@@ -50,9 +50,11 @@ def main(argv: list[str] | None = None) -> None:
         sweep(chosen, args)
         chosen = [Work.of(work.trial, args) for work in chosen]
     if args.store:
+        from smoothing.runs import pack
+
         for work in chosen:
             if work.done == work.trial.images:
-                store(work.folder, args.store / args.dataset / work.trial.name)
+                pack(work.folder, args.store / args.dataset / work.trial.name)
     if args.json:
         emit_json(
             {
@@ -244,18 +246,6 @@ class Part:
 
     def set_postfix_str(self, text: str, *, refresh: bool = True) -> None:
         """A training's loss: shown by the display of a single run only."""
-
-
-def store(folder: Path, to: Path) -> None:
-    """A finished run as the figures read it: its configuration, and its votes compressed to the same bytes anywhere."""
-    import gzip
-
-    from geometry.files import write_atomic
-    from smoothing.runs import CONFIG, PACKED, ROWS
-
-    write_atomic(to / CONFIG, (folder / CONFIG).read_bytes())
-    packed = gzip.compress((folder / ROWS).read_bytes(), compresslevel=9, mtime=0)
-    write_atomic(to / PACKED, packed)
 
 
 if __name__ == "__main__":
