@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
-.PHONY: certify test test-slow check compare bench clean
+.PHONY: certify test test-slow check compare figures bench clean
 
 certify: $(READY)  ## set up and run the main job
 	$(BIN)/python -m smoothing.certify --noise uniform
@@ -17,6 +17,9 @@ test-slow: $(READY)  ## the tests that take longer
 
 compare: $(READY)  ## every radius by every method
 	$(BIN)/python -m validation.compare_methods
+
+figures: $(READY)  ## the paper's figures and docs/results.md, from the stored votes
+	$(BIN)/python -m validation.figures
 
 bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer), the geometry and the votes
 	$(BIN)/python -m benchmarks.radii $(if $(RS4A),--rs4a $(RS4A))

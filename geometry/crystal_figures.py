@@ -32,7 +32,7 @@ def save_crystal(norm: Norm, dim: int, path: str | Path) -> None:
         outlines = (name, _outline(norm, None), _BALL), ("Wulff crystal", _outline(norm, dim), _CRYSTAL)
         save(lambda axes: _each(axes, draw_outline, outlines), path, panels=2, size=(3.4, 3.4), sharey=False)
     elif dim == 3:
-        solids = (name, _ball_faces(norm), _BALL), ("Wulff crystal", _crystal_faces(norm), _CRYSTAL)
+        solids = (name, _ball_faces(norm), _BALL), ("Wulff crystal", crystal_faces(norm), _CRYSTAL)
         save(
             lambda axes: _each(axes, draw_solid, solids),
             path,
@@ -150,7 +150,8 @@ def _ball_faces(norm: Norm) -> list[Array]:
     return _round_faces(lambda u: u / norm.value(u)[..., None])
 
 
-def _crystal_faces(norm: Norm) -> list[Array]:
+def crystal_faces(norm: Norm) -> list[Array]:
+    """The polygons of the crystal in space, each of shape (corners, 3)."""
     if isinstance(norm, (L1, Linf, PolytopeNorm)):
         return polygons(Polytope(Zonotope(crystal_generators(norm, 3)).vertices))
     if isinstance(norm, L2):

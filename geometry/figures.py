@@ -13,6 +13,14 @@ from geometry.norms import Norm
 SYMBOL = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}
 
 
+# Nothing of the day or the machine in a file: the same data draw the same bytes.
+_UNDATED: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    ".svg": {"Date": None},
+}
+
+
 def symbol(norm: Norm) -> str:
     """ℓ1, ℓ2, ℓ∞ or ℓp as matplotlib text."""
     return SYMBOL.get(norm.name, rf"$\ell_{{{norm.exponent:g}}}$")
@@ -52,5 +60,5 @@ def save(
         )
         draw(axes)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        figure.savefig(path, metadata=_UNDATED.get(path.suffix))
         plt.close(figure)
