@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.removeprefix('python -m ')}: error: {message} (--help lists the options)\n")
 
 
-_RESUMES = ("smoothing.certify", "smoothing.train", "validation.experiments")
+_RESUMES = ("smoothing.certify", "smoothing.train", "validation.experiments", "validation.attack")
 
 
 def run(main: Callable[[], None], name: str) -> NoReturn:

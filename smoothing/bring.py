@@ -11,12 +11,14 @@ from smoothing.settings import file_hash, kind, load_split, make_recipe, model_n
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from pathlib import Path
 
     import torch
     from torch import nn
 
     from smoothing.data import Dataset
     from smoothing.noises import Noise
+    from smoothing.runs import RunFolder
 
 
 def bring_model(
@@ -54,6 +56,37 @@ def bring_model(
     folder, model, _ = train_cached(name, train, noise, recipe, device, progress=progress)
     weights = file_hash(folder / WEIGHTS)
     return model.to(device).eval(), {"model": name, "weights": weights}, {"training": asdict(recipe)}
+
+
+def model_of(
+    run: RunFolder, checkpoint: Path | None, data_dir: Path | None, device: torch.device
+) -> nn.Module:
+    """The model that a run's votes are of, on the device in eval mode: from ``checkpoint``, or trained as it was.
+
+    InputError where its weights are not those that voted, or where the run has a factory's model.
+    """
+    from geometry.errors import InputError
+    from smoothing.data import load_dataset
+    from smoothing.models import build_model, load_weights
+    from smoothing.train import train_cached
+    from smoothing.training import WEIGHTS, Recipe
+
+    name, facts = run.settings["model"], run.config["facts"]
+    train = load_dataset(facts["dataset"], split="train", data_dir=data_dir)
+    if checkpoint is None:
+        if "training" not in facts:
+            raise InputError(f"{run.path} was made from weights of its own; give them as --checkpoint")
+        folder, _, _ = train_cached(name, train, run.noise, Recipe(**facts["training"]), device)
+        checkpoint = folder / WEIGHTS
+    if file_hash(checkpoint) != run.settings["weights"]:
+        raise InputError(
+            f"the weights of {checkpoint} are not those that voted in {run.path}; give --checkpoint"
+        )
+    model = build_model(
+        name, image_shape=train.shape, num_classes=train.num_classes, dataset=run.settings["dataset"]
+    )
+    load_weights(model, checkpoint)
+    return model.to(device).eval()
 
 
 def state_hash(model: nn.Module) -> str:
