@@ -25,7 +25,7 @@ RESAMPLES = 10_000
 
 
 def read_runs(folder: Path) -> list[RunFolder]:
-    """The runs in the folders of ``folder``, by name. InputError where there are none, or of different images."""
+    """The finished runs in the folders of ``folder``, by name. InputError where none is, or of different images."""
     runs = [RunFolder.read(path.parent) for path in sorted(folder.glob(f"*/{CONFIG}"))]
     runs = [run for run in runs if run.rows]
     if not runs:
@@ -33,7 +33,8 @@ def read_runs(folder: Path) -> list[RunFolder]:
     for run in runs:
         if any(run.settings[key] != runs[0].settings[key] for key in ("data", "indices")):
             raise InputError(f"{run.path} is about other images than {runs[0].path}")
-    return runs
+    images = max(len(run.rows) for run in runs)
+    return [run for run in runs if len(run.rows) == images]
 
 
 def training(run: RunFolder) -> str:
