@@ -28,7 +28,7 @@ from geometry.bodies.polytope import Polytope
 
 Array = NDArray[np.float64]
 
-_VOLUME = 2e-13  # relative error of a volume in dim ≤ 5, tested
+_VOLUME = 2e-13  # relative error of a volume in these dimensions, tested
 _FLAT = 1e-9  # Qhull leaves simplices of no volume
 _TOUCHING = 1e-9
 _SHORTEST = 1e-7  # of a piece, relative to all; what lies between takes the polynomial beside it
@@ -46,7 +46,7 @@ def overlap_share(body: Polytope, shift: ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class OverlapCurve:
-    """The share lost along r v for r ≥ 0, up to where half of the volume is lost. For dim ≤ 5, or few facets."""
+    """The share lost along r v for r ≥ 0, up to where half of the volume is lost. For dim ≤ 5, or few facets in 6."""
 
     body: Polytope
     direction: Array

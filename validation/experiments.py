@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geometry.cli import Parser, emit_json, positive_float, run, table
-from validation.sweep import DATASETS, Trial, trials
+from validation.sweep import DATASETS, LOW, Trial, trials
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,7 +24,7 @@ def parser() -> Parser:
         "folder of its own. The same command resumes; what is finished is left alone.",
     )
     p.add_argument("--dataset", choices=DATASETS, default="fashion-mnist", help="default fashion-mnist; "
-                   "digits is the quick one")  # fmt: skip
+                   "digits is the quick one; low-dimensional: iris and PCA of digits, for bodies")  # fmt: skip
     p.add_argument("--data-dir", type=Path, help="where the dataset's files are")
     p.add_argument(
         "--budget", type=positive_float, metavar="MINUTES", help="run the most telling part that fits"
@@ -43,6 +43,12 @@ def parser() -> Parser:
 def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
+    if args.dataset == LOW:
+        from validation.low_dimensional import NAMES, write
+
+        args.data_dir = args.out / LOW / "data"
+        for name in NAMES:
+            write(name, args.data_dir)
     if args.list:
         chosen = [Work.of(trial, args) for trial in trials(args.dataset)]
     else:
@@ -112,7 +118,7 @@ class Pace:
     """Noisy copies a second."""
 
 
-def probe(args: Namespace) -> Pace:
+def probe(dataset: str, args: Namespace) -> Pace:
     """The pace of the default model under Gaussian noise: two seconds of training, two of voting."""
     import math
 
@@ -125,7 +131,7 @@ def probe(args: Namespace) -> Pace:
     from smoothing.training import Recipe, noise_loss
     from smoothing.voting import ESTIMATION, Voter
 
-    data = load_dataset(args.dataset, split="train", data_dir=args.data_dir)
+    data = load_dataset(dataset, split="train", data_dir=args.data_dir)
     args.model = None
     device = pick_device(args.device)
     noise = parse_noise("gaussian", dim=math.prod(data.shape), sigma=0.5)
@@ -133,8 +139,8 @@ def probe(args: Namespace) -> Pace:
         model_name(args, data), image_shape=data.shape, num_classes=data.num_classes, dataset=kind(data)
     ).to(device)
     recipe, generator = Recipe(), torch.Generator(device=device).manual_seed(0)
-    x = torch.from_numpy(data.images(range(recipe.batch))).to(device)
-    y = torch.tensor(data.labels[: recipe.batch], device=device)
+    x = torch.from_numpy(data.images(range(min(recipe.batch, len(data))))).to(device)
+    y = torch.tensor(data.labels[: len(x)], device=device)
 
     def step() -> int:
         noise_loss(model, x, y, noise, recipe, generator)[0].backward()
@@ -160,7 +166,7 @@ def within(works: list[Work], args: Namespace) -> list[Work]:
     """The beginning of the sweep that fits the budget, at least one trial; all of it without a budget."""
     if args.budget is None:
         return works
-    pace, left, chosen = probe(args), 60 * args.budget, list[Work]()
+    pace, left, chosen = probe(works[0].trial.dataset, args), 60 * args.budget, list[Work]()
     for work in works:
         left -= work.cost(pace)
         if chosen and left < 0:
@@ -179,11 +185,11 @@ def sweep(works: list[Work], args: Namespace) -> None:
         return
     norms = [parse_norm(name) for name in ("l1", "l2", "linf")]
     args.out.mkdir(parents=True, exist_ok=True)
-    pace = probe(args)
+    pace = probe(todo[0].trial.dataset, args)
     with Display(todo, pace) as display, (args.out / "log.txt").open("a") as log:
         for work in todo:
             display.begin(work)
-            more = ["--dataset", args.dataset, "--device", args.device, "--run-dir", str(work.folder)]
+            more = ["--device", args.device, "--run-dir", str(work.folder)]
             if args.data_dir is not None:
                 more += ["--data-dir", str(args.data_dir)]
             options = certify.parser().parse_args([*work.trial.arguments(), *more])

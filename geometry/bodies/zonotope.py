@@ -16,6 +16,7 @@ from geometry.estimate import EXACT, LINEAR_PROGRAM, MONTE_CARLO, STANDARD_ERROR
 from geometry.zonotopes import faces
 from geometry.zonotopes.determinants import SAMPLES, log_sum_abs_det
 from geometry.zonotopes.flats import flats, tractable
+from geometry.zonotopes.moments import mean_square
 from geometry.zonotopes.rows import TOLERANCE
 from geometry.zonotopes.segments import checked, segments
 from geometry.zonotopes.tiling import sample_zonotope
@@ -179,6 +180,11 @@ class Zonotope(Body):
         spread = STANDARD_ERRORS * np.sqrt(np.maximum(squares / samples - mean**2, 0) / (samples - 1))
         error = mean * math.expm1(float(log.error)) + spread * math.exp(float(log.error))
         return Estimate(mean.reshape(v.shape[:-1]), error.reshape(v.shape[:-1]), MONTE_CARLO)
+
+    @cached_property
+    def mean_square(self) -> float:
+        """E‖X‖₂² for X uniform on the zonotope, exactly."""
+        return mean_square(self.generators)
 
     def sample(self, count: int, *, seed: Seed) -> Array:
         """By a tiling with parallelotopes: ``geometry.zonotopes.sample_zonotope``."""

@@ -54,7 +54,7 @@ def sample_zonotope(generators: ArrayLike, count: int, *, seed: Seed) -> Array:
         raise InputError(f"count must be a whole number of at least 0, got {count}")
     lattice, rng = flats(generators), np.random.default_rng(seed)
     rows = lattice.segments.rows.astype(np.float64)
-    heights = np.random.default_rng(_HEIGHTS).uniform(-1, 1, len(rows)) * np.linalg.vector_norm(rows, axis=1)
+    heights = heights_of(rows)
     out = np.empty((int(count), rows.shape[1]))
     block = max(1, _NUMBERS // max(len(rows), rows.shape[1] ** 2))
     for start in range(0, len(out), block):
@@ -66,6 +66,11 @@ def sample_zonotope(generators: ArrayLike, count: int, *, seed: Seed) -> Array:
         np.put_along_axis(weight, basis, rng.uniform(-1, 1, basis.shape), axis=1)
         part[:] = weight @ rows
     return out * lattice.segments.scale
+
+
+def heights_of(rows: Array) -> Array:
+    """To where each row is lifted, always the same."""
+    return np.random.default_rng(_HEIGHTS).uniform(-1, 1, len(rows)) * np.linalg.vector_norm(rows, axis=1)
 
 
 def random_bases(lattice: Flats, count: int, rng: np.random.Generator) -> Indices:

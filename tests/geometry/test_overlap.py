@@ -30,7 +30,7 @@ LOSS = np.array([1e-12, 1e-9, 1e-6, 1e-3, 0.1, 0.25, 0.4, 0.499, 0.5])
 CRYSTALS = [(wulff_crystal(Linf(), d), d) for d in (2, 3, 4, 5)]
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dim", [1, 2, 3, 4, 5, 6])
 def test_closed_forms(dim):
     """A cube along e₁ and along the diagonal, a cross-polytope along e₁ (a smaller copy remains)."""
     root = -np.expm1(np.log1p(-LOSS) / dim)

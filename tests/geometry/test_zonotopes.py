@@ -13,7 +13,7 @@ from scipy.spatial import ConvexHull
 from scipy.special import factorial
 from scipy.stats import chi2, kstest
 
-from geometry.bodies.zonotope import Zonotope
+from geometry.bodies import Polytope, Zonotope
 from geometry.errors import InputError
 from geometry.norms import Linf
 from geometry.zonotopes import (
@@ -525,3 +525,19 @@ def test_permutohedron_of_seven_things():
     generators = permutohedron(6)
     assert sum_abs_det(generators) == 7**5
     assert sum(len(rank.plucker) for rank in flats(generators).ranks) == 877 - 1
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 4, 5])
+def test_mean_square_by_tiles_and_by_cones(dim):
+    """Two dissections of the linf crystal, and of a zonotope of real numbers: parallelotopes, and cones over faces."""
+    floats = np.random.default_rng(dim).normal(size=(dim + 3, dim))
+    for generators in (crystal_generators(dim), floats):
+        zonotope = Zonotope(generators)
+        assert zonotope.mean_square == pytest.approx(Polytope(zonotope.vertices).mean_square, rel=1e-11)
+
+
+def test_mean_square_of_a_cube_and_of_too_much():
+    """d/3 for the unit cube; a clear error where tiles are too many."""
+    assert Zonotope(np.eye(4)).mean_square == pytest.approx(4 / 3, rel=1e-15)
+    with pytest.raises(InputError, match="too many tiles"):
+        _ = Zonotope(crystal_generators(7)).mean_square

@@ -13,7 +13,7 @@ from validation.exhibits import ALL
 from validation.sweep import DATASETS, Trial, trials
 
 SHORT = tuple(
-    Trial(noise, 0.5, loss, 200, images=5, stride=3, epochs=1)
+    Trial(noise, 0.5, loss, 200, images=5, stride=3, epochs=1, dataset="digits")
     for noise, loss in (("uniform", "augment"), ("gaussian", "augment"), ("uniform", "stability"))
 )
 
