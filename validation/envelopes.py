@@ -93,7 +93,7 @@ class Envelope:
     def resampled(self, radii: Array) -> Array:
         """Accuracies of the bootstrap samples of the images, the same for all envelopes: (resamples, radii)."""
         images = self.held.shape[1]
-        weights = _weights(images)
+        weights = resampling(images)
         return np.stack(
             [(weights @ (self.held >= r).T.astype(float)).max(axis=1) / images for r in radii], axis=1
         )
@@ -103,8 +103,8 @@ class Envelope:
 
 
 @cache
-def _weights(images: int) -> Array:
-    """How often each image stands in each bootstrap sample."""
+def resampling(images: int) -> Array:
+    """How often each image stands in each bootstrap sample: shape (RESAMPLES, images), always the same."""
     source = np.random.Generator(np.random.PCG64(20200219))
     return source.multinomial(images, np.full(images, 1 / images), size=RESAMPLES).astype(float)
 

@@ -10,7 +10,7 @@ from geometry.cli import Parser, emit_json, progress, run, table
 if TYPE_CHECKING:
     from validation.exhibits import Exhibit
 
-RUNS = Path("docs/runs/fashion-mnist")
+RUNS = Path("docs/runs")
 RESULTS = "results"
 
 
@@ -26,6 +26,7 @@ def parser() -> Parser:
     p.add_argument(
         "--runs", type=Path, default=RUNS, metavar="FOLDER", help=f"the stored runs (default {RUNS})"
     )
+    p.add_argument("--dataset", default="fashion-mnist", help="which of them (default fashion-mnist)")
     p.add_argument(
         "--out", type=Path, default=Path("docs/figures"), help="where they go (default docs/figures)"
     )
@@ -56,10 +57,11 @@ def main(argv: list[str] | None = None) -> None:
             if name == RESULTS:
                 from validation.results import blocks, rewrite
 
-                rewrite(args.document, blocks(args.runs))
+                rewrite(args.document, blocks(args.runs, args.dataset))
                 drawn[name] = [args.document]
             else:
-                drawn[name] = render(ALL[name], args.runs, args.out, args.format)
+                runs = args.runs / (ALL[name].runs or args.dataset)
+                drawn[name] = render(ALL[name], runs, args.out, args.format)
             bar.update()
     if args.json:
         emit_json({"figures": {name: [str(p) for p in paths] for name, paths in drawn.items()}})

@@ -19,7 +19,8 @@ Array = NDArray[np.float64]
 
 PCA_DIMENSIONS = (3, 4, 5, 6)
 NAMES = ("iris", *(f"digits-pca{d}" for d in PCA_DIMENSIONS))
-CLIP = 5  # standard deviations that fit
+UNIT = 0.1
+"""A standard deviation of a feature."""
 
 
 def dimension(name: str) -> int:
@@ -78,4 +79,4 @@ def _digits(dim: int) -> dict[str, NDArray]:
 
 
 def _unit(standard: Array) -> NDArray[np.float32]:
-    return (0.5 + np.clip(standard, -CLIP, CLIP) / (2 * CLIP)).astype(np.float32)
+    return np.clip(0.5 + UNIT * standard, 0, 1).astype(np.float32)

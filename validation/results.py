@@ -17,6 +17,7 @@ from geometry.cli import percent
 from geometry.errors import InputError
 from geometry.norms import parse_norm
 from smoothing.runs import RunFolder
+from validation.bodies import Contest, contests
 from validation.claims import (
     CLAIMS,
     GAUSSIAN,
@@ -30,6 +31,7 @@ from validation.claims import (
     judge,
 )
 from validation.envelopes import Envelope, read_runs, training
+from validation.sweep import BODIES, LOW
 
 # Table 1 of the paper, percent at l1 radii 0.5, 1, …, 4 [yang2020].
 PUBLISHED = {
@@ -42,13 +44,14 @@ PUBLISHED = {
 }
 
 
-def blocks(folder: Path) -> dict[str, str]:
-    """Name to markdown of every block that the runs in ``folder`` speak about."""
-    runs = read_runs(folder)
+def blocks(folder: Path, dataset: str) -> dict[str, str]:
+    """Name to markdown of every block: what the runs of a dataset in ``folder`` say, and those about bodies."""
+    runs = read_runs(folder / dataset)
     makers: dict[str, Callable[[], str]] = {
         "verdicts": partial(verdicts, runs),
         "table1": partial(table1, runs),
         "runs": partial(listing, runs),
+        "bodies": partial(bodies, contests(folder / LOW)),
     }
     for claim in CLAIMS:
         makers[claim.name] = partial(evidence, claim, runs)
@@ -132,6 +135,19 @@ def _evidence(v: Verdict) -> str:
         ["difference", *gaps],
     ]
     return markdown(header, rows)
+
+
+def bodies(found: Sequence[Contest]) -> str:
+    """Every contest: Φ and the average certified radius of each body, and whether they agree."""
+    if not found:
+        return "Not run."
+    rows = []
+    for one in found:
+        cells = [f"{one.rate[body]:.3f} → {one.average[body]:.4f}" for body in BODIES]
+        rows.append(
+            [f"{one.name}, d = {one.dim}", {"sigma": "σ"}.get(one.equal, one.equal), *cells, one.word]
+        )
+    return markdown(["data", "equal", *BODIES, "ordered as Φ?"], rows)
 
 
 _SYMBOL = {"l1": "ℓ1", "l2": "ℓ2", "linf": "ℓ∞"}

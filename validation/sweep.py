@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from smoothing.settings import file_label
-from validation.low_dimensional import NAMES, dimension
+from validation.low_dimensional import NAMES, UNIT, dimension
 
 HEADLINE = ("uniform", "gaussian", "laplace")
 
@@ -130,8 +130,8 @@ def _low_dimensional() -> Iterator[Trial]:
                     )  # fmt: skip
 
 
-SIGMA = 0.06
-"""0.6 standard deviations of a feature."""
+SIGMA = 0.6 * UNIT
+"""Of a feature's standard deviation."""
 
 
 def _same_sigma(_: int) -> dict[str, float]:

@@ -61,8 +61,8 @@ def test_only_shared_sigmas_are_compared(tmp_path):
 
 def test_the_document_is_rewritten_between_its_markers(tmp_path):
     """Prose stays; a second time changes nothing; markers and tables must fit each other."""
-    runs = two_sides(tmp_path / "runs", 300, 200)
-    found = blocks(tmp_path / "runs")
+    runs = two_sides(tmp_path / "runs" / "made", 300, 200)
+    found = blocks(tmp_path / "runs", "made")
     document = tmp_path / "results.md"
     document.write_text(
         "# Mine\n" + "".join(f"<!-- {name} -->\nold\n<!-- end -->\nprose\n" for name in found)

@@ -53,7 +53,9 @@ def test_the_sweep_is_run_stored_drawn_and_resumed(tmp_path, capsys):
     for name in ("certified_l1", "stability"):
         files = [tmp_path / f"figures{i}" / f"{name}.{kind}" for i in (1, 2) for kind in ("png", "pdf")]
         for i in (1, 2):
-            figures.main([name, "--runs", str(store / "digits"), "--out", str(tmp_path / f"figures{i}")])
+            figures.main(
+                [name, "--runs", str(store), "--dataset", "digits", "--out", str(tmp_path / f"figures{i}")]
+            )
         contents = [path.read_bytes() for path in files]
         assert contents[:2] == contents[2:]
         assert contents[0].startswith(b"\x89PNG") and contents[1].startswith(b"%PDF")

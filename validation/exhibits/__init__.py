@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validation.exhibits import certified, crystals, nogo, radii, stability, theorem_table
+from validation.exhibits import bodies, certified, crystals, nogo, radii, stability, theorem_table
 from validation.exhibits.exhibit import Exhibit
 
 ALL: dict[str, Exhibit] = {
@@ -10,6 +10,7 @@ ALL: dict[str, Exhibit] = {
     for exhibit in (
         *certified.EXHIBITS,
         stability.EXHIBIT,
+        bodies.EXHIBIT,
         theorem_table.EXHIBIT,
         radii.EXHIBIT,
         crystals.EXHIBIT,

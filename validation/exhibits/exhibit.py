@@ -24,3 +24,5 @@ class Exhibit:
     """Inches of a panel."""
     sharey: bool = False
     projection: str | None = None
+    runs: str | None = None
+    """The dataset whose runs it needs, where that is not for the user to choose."""
