@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from smoothing.runs import RunFolder
     from validation.attacks import Attacked
 
-ROWS = "attacks.jsonl"
+ATTACKS_FILE = "attacks.jsonl"
 
 FALSE_ALARM = 1e-3
 """Probability that any of a run's correct certificates is reported as flipped."""
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
 
     found = attacks(args, votes, test)
     save(lambda axes: draw_attacks(axes, votes, found), figure, panels=len(norms), size=(3.6, 3.2))
-    summary = {norm.name: _summary([a for a in found if a.norm == norm.name]) for norm in norms}
+    summary = {norm.name: summary_of([a for a in found if a.norm == norm.name]) for norm in norms}
     alarm = too_many(found, votes.alpha)
     if args.json:
         emit_json(
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> None:
             "median",
         ]
         print(table(header, [[name, *map(str, row.values())] for name, row in summary.items()]))
-        print(f"\nattacks {args.run / ROWS}\nfigure  {figure}")
+        print(f"\nattacks {args.run / ATTACKS_FILE}\nfigure  {figure}")
     if alarm:
         print(
             f"{flipped(found)} of {len(found)} certificates failed: more than alpha allows", file=sys.stderr
@@ -131,7 +131,7 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
     key = short_hash({**how, "weights": votes.settings["weights"], "scale": votes.settings["scale"]})
     radii = {name: votes.certificate(parse_norm(name)).radius for name in names}
     chosen = _certified(votes, radii)[: args.images]
-    done = _read(args.run / ROWS, key)
+    done = {(one.index, one.norm): one for one in read_attacks(args.run / ATTACKS_FILE, key)}
     tasks = [(i, name) for i in chosen for name in names if (votes.rows[i].index, name) not in done]
     if tasks:
         device = pick_device(args.device)
@@ -146,8 +146,8 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
                 len(chosen) * len(names), "attacking", "attack", done=len(chosen) * len(names) - len(tasks)
             ) as bar,
         ):
-            cut_torn_line(args.run / ROWS)
-            with (args.run / ROWS).open("a") as stream:
+            cut_torn_line(args.run / ATTACKS_FILE)
+            with (args.run / ATTACKS_FILE).open("a") as stream:
                 for i, name in tasks:
                     row = votes.rows[i]
                     x = torch.from_numpy(test.images([row.index])[0]).to(device)
@@ -170,22 +170,35 @@ def _certified(votes: RunFolder, radii: dict[str, NDArray[np.float64]]) -> list[
     return [int(i) for i in np.flatnonzero(good)]
 
 
-def _read(path: Path, key: str) -> dict[tuple[int, str], Attacked]:
+def read_attacks(path: Path, key: str | None = None) -> list[Attacked]:
+    """The attacks that were written down, with the settings that ``key`` stands for or with any."""
     from geometry.errors import InputError
     from geometry.files import whole_lines
     from validation.attacks import Attacked
 
-    found = {}
+    found = []
     for number, line in enumerate(whole_lines(path), start=1):
         try:
             record = json.loads(line)
-            if record.pop("key") == key:
-                one = Attacked(**record)
-                found[one.index, one.norm] = one
+            own = record.pop("key")
+            one = Attacked(**record)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError(
                 f"{path}, line {number}: not an attack; remove the file to attack again"
             ) from None
+        if key in (None, own):
+            found.append(one)
+    return found
+
+
+def attacks_on(folder: Path) -> dict[str, tuple[RunFolder, list[Attacked]]]:
+    """The runs in a folder that were attacked, by noise and σ."""
+    from smoothing.runs import RunFolder
+
+    found = {}
+    for path in sorted(folder.glob(f"*/{ATTACKS_FILE}")):
+        votes = RunFolder.read(path.parent)
+        found[f"{votes.noise.spec}, σ = {votes.noise.sigma:.3g}"] = (votes, read_attacks(path))
     return found
 
 
@@ -201,7 +214,8 @@ def too_many(found: Sequence[Attacked], alpha: float) -> bool:
     return bool(found) and float(binom.sf(flipped(found) - 1, len(found), alpha)) < FALSE_ALARM
 
 
-def _summary(found: Sequence[Attacked]) -> dict[str, Any]:
+def summary_of(found: Sequence[Attacked]) -> dict[str, Any]:
+    """How many, how many flipped inside their radius or broke beyond it, and at which multiples of it."""
     import numpy as np
 
     ratios = [one.broken / one.radius if one.broken is not None else np.inf for one in found]

@@ -16,12 +16,13 @@ from geometry.figures import save, symbol
 from geometry.norms import L1, L2, Linf, Norm
 from smoothing.theorems import certify_radius
 from validation.comparison import Cell, Comparison
+from validation.line_styles import line_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TICKS = np.array([0.5, 0.7, 0.9, 0.99, 0.999])
-_STYLES = ("-", "--", ":", "-.")
+_MARKERS = {"l1": "d", "l2": "o", "linf": "s"}
 
 
 def draw_all(folder: Path, results: Sequence[Comparison]) -> list[Path]:
@@ -50,22 +51,25 @@ def draw_all(folder: Path, results: Sequence[Comparison]) -> list[Path]:
 def draw_radii(axes: Sequence[Axes], cells: Sequence[Cell], norms: Sequence[Norm]) -> None:
     """Certified radius against ρ at σ = 1, one panel a norm, one line a noise."""
     score = np.linspace(0.02, 3.1, 80)
-    names = list(dict.fromkeys(cell.spec for cell in cells))
+    styles = line_styles([cell.spec for cell in cells])
     for ax, norm in zip(axes, norms, strict=True):
         largest = 0.0
-        for cell in cells:
-            if cell.norm != norm:
-                continue
-            index = names.index(cell.spec)
+        for cell in sorted((c for c in cells if c.norm == norm), key=lambda c: list(styles).index(c.spec)):
             radius = certify_radius(cell.noise, norm, ndtr(score)).radius
-            ax.plot(score, radius, color=f"C{index % 7}", linestyle=_STYLES[index // 7 % 4], label=cell.spec)
+            ax.plot(score, radius, **styles[cell.spec])
             largest = max(largest, float(radius[np.isfinite(radius)].max()))
         ax.set_xticks(ndtri(_TICKS), [f"{t:g}" for t in _TICKS])
         ax.set_yscale("log")
         ax.set_ylim(largest * 1e-4, largest * 1.4)
         ax.set_xlabel("probability ρ of the top class")
         ax.set_title(f"{symbol(norm)} radius, d = {cells[0].dim}, σ = 1")
-    axes[-1].legend(fontsize=5, ncol=1, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    axes[-1].legend(
+        title="level sets by colour",
+        fontsize=6,
+        title_fontsize=6,
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+    )
 
 
 def gaps(results: Sequence[Comparison]) -> dict[tuple[str, str], dict[int, float]]:
@@ -94,14 +98,16 @@ def _family(spec: str) -> str:
 
 def draw_sandwich(ax: Axes, results: Sequence[Comparison]) -> None:
     """Level set over differential against d: in high dimension both methods become one."""
-    for index, ((family, norm), by_dim) in enumerate(sorted(gaps(results).items())):
+    found = gaps(results)
+    styles = line_styles([family for family, _ in found])
+    for (family, norm), by_dim in sorted(found.items(), key=lambda item: list(styles).index(item[0][0])):
         dims = np.array(sorted(by_dim))
         values = np.maximum([by_dim[d] for d in dims], 1e-12)
-        ax.plot(dims, values, marker="o", markersize=3, color=f"C{index % 7}",
-                linestyle=_STYLES[index // 7 % 4], label=f"{family} {norm}")  # fmt: skip
+        style = {**styles[family], "label": f"{family} {norm}"}
+        ax.plot(dims, values, marker=_MARKERS.get(norm, "x"), markersize=4, **style)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("dimension d")
     ax.set_ylabel("level set / differential - 1")
     ax.set_title("Width of the sandwich, worst ρ")
-    ax.legend(fontsize=5, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.02, 0.5))

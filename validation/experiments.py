@@ -56,11 +56,16 @@ def main(argv: list[str] | None = None) -> None:
         sweep(chosen, args)
         chosen = [Work.of(work.trial, args) for work in chosen]
     if args.store:
+        from geometry.files import write_atomic
         from smoothing.runs import pack
+        from validation.attack import ATTACKS_FILE
 
         for work in chosen:
             if work.done == work.trial.images:
-                pack(work.folder, args.store / args.dataset / work.trial.name)
+                to = args.store / args.dataset / work.trial.name
+                pack(work.folder, to)
+                if (work.folder / ATTACKS_FILE).exists():
+                    write_atomic(to / ATTACKS_FILE, (work.folder / ATTACKS_FILE).read_bytes())
     if args.json:
         emit_json(
             {

@@ -17,6 +17,7 @@ from geometry.cli import percent
 from geometry.errors import InputError
 from geometry.norms import parse_norm
 from smoothing.runs import RunFolder
+from validation.attack import attacks_on, summary_of
 from validation.bodies import Contest, contests
 from validation.claims import (
     CLAIMS,
@@ -51,6 +52,7 @@ def blocks(folder: Path, dataset: str) -> dict[str, str]:
         "verdicts": partial(verdicts, runs),
         "table1": partial(table1, runs),
         "runs": partial(listing, runs),
+        "attacks": partial(attacked, folder / dataset),
         "bodies": partial(bodies, contests(folder / LOW)),
     }
     for claim in CLAIMS:
@@ -148,6 +150,25 @@ def bodies(found: Sequence[Contest]) -> str:
             [f"{one.name}, d = {one.dim}", {"sigma": "σ"}.get(one.equal, one.equal), *cells, one.word]
         )
     return markdown(["data", "equal", *BODIES, "ordered as Φ?"], rows)
+
+
+def attacked(folder: Path) -> str:
+    """Every attacked run and norm: how many certificates flipped, and at which multiple of its radius a vote broke."""
+    rows = []
+    for name, (_, found) in attacks_on(folder).items():
+        for norm in ("l1", "l2", "linf"):
+            of = summary_of([one for one in found if one.norm == norm])
+            rows.append([name, _SYMBOL[norm], *(str(v).replace("inf", "∞") for v in of.values())])
+    header = [
+        "noise",
+        "norm",
+        "images",
+        "flipped inside",
+        "broken beyond",
+        "least broken / certified",
+        "median",
+    ]
+    return markdown(header, rows) if rows else "Not run."
 
 
 _SYMBOL = {"l1": "ℓ1", "l2": "ℓ2", "linf": "ℓ∞"}

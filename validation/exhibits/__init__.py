@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validation.exhibits import bodies, certified, crystals, nogo, radii, stability, theorem_table
+from validation.exhibits import attacks, bodies, certified, crystals, nogo, radii, stability, theorem_table
 from validation.exhibits.exhibit import Exhibit
 
 ALL: dict[str, Exhibit] = {
@@ -11,6 +11,7 @@ ALL: dict[str, Exhibit] = {
         *certified.EXHIBITS,
         stability.EXHIBIT,
         bodies.EXHIBIT,
+        attacks.EXHIBIT,
         theorem_table.EXHIBIT,
         radii.EXHIBIT,
         crystals.EXHIBIT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from geometry.figures import symbol
 from geometry.norms import Norm, parse_norm
 from validation.envelopes import Envelope, envelope, read_runs
 from validation.exhibits.exhibit import Exhibit
+from validation.line_styles import in_order, line_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,46 +20,23 @@ if TYPE_CHECKING:
 N = 10_000
 """Votes an image: those of the headline noises, which have more, are thinned to as many."""
 
-SHAPES = {"cube": "C0", "ball": "C1", "cross-polytope": "C2", "none of them": "C3"}
-_SPHERICAL = ("gaussian", "uniform-l2", "exp-l2", "pow-l2")
-_CUBICAL = ("uniform", "uniform-linf", "exp-linf", "pow-linf")
-_CROSS = ("laplace", "uniform-l1", "exp-l1", "pow-l1")
-
-
-def shape(spec: str) -> str:
-    """The shape of a noise's level sets."""
-    family = spec.partition(":")[0]
-    for name, families in (("cube", _CUBICAL), ("ball", _SPHERICAL), ("cross-polytope", _CROSS)):
-        if family in families:
-            return name
-    return "none of them"
-
 
 def load(norm: Norm, folder: Path) -> list[Envelope]:
     """The envelopes of all noises that were trained with augmentation, at equal n."""
     runs = read_runs(folder)
-    specs = sorted({run.noise.spec for run in runs}, key=_order)
+    specs = in_order([run.noise.spec for run in runs])
     found = [envelope(runs, spec, norm, n=N) for spec in specs]
     return [one for one in found if one is not None]
-
-
-def _order(spec: str) -> tuple[int, int, str]:
-    return list(SHAPES).index(shape(spec)), ":" in spec, spec
 
 
 def draw(ax: Axes, data: list[Envelope]) -> None:
     """One line a noise; its colour is the shape of its level sets."""
     norm = data[0].norm
     radii = np.linspace(0, 1.02 * max(one.top() for one in data), 500)
-    styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
-    seen: dict[str, int] = {}
+    styles = line_styles([one.label for one in data])
     for one in data:
-        kind = shape(one.label)
-        style: Any = styles[seen.setdefault(kind, 0) % len(styles)]
-        seen[kind] += 1
         accuracy = np.where(radii <= one.top(), 100 * one.accuracy(radii), np.nan)
-        width = 2.2 if style == "-" else 1.2
-        ax.plot(radii, accuracy, color=SHAPES[kind], linestyle=style, linewidth=width, label=one.label)
+        ax.plot(radii, accuracy, **styles[one.label])
     ax.set_xlim(0, radii[-1])
     ax.set_ylim(0, 100)
     ax.set_xlabel(f"{symbol(norm)} radius")
