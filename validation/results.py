@@ -51,6 +51,7 @@ def blocks(folder: Path, dataset: str) -> dict[str, str]:
     makers: dict[str, Callable[[], str]] = {
         "verdicts": partial(verdicts, runs),
         "table1": partial(table1, runs),
+        "confidence": partial(confidence, runs),
         "runs": partial(listing, runs),
         "attacks": partial(attacked, folder / dataset),
         "bodies": partial(bodies, contests(folder / LOW)),
@@ -101,6 +102,32 @@ def table1(runs: Sequence[RunFolder]) -> str:
             rows.append([f"**{group.label}**, Fashion-MNIST", *_percents(one, radii)])
     rows += [[name, *map(str, values)] for name, values in PUBLISHED.items()]
     return markdown(["ℓ1 radius", *(f"{r:g}" for r in radii)], rows)
+
+
+def confidence(runs: Sequence[RunFolder]) -> str:
+    """How many images are voted for so surely that Laplace noise of the same σ certifies more in ℓ1 than uniform."""
+    crossing = _crossing()
+    chosen = [run for run in runs if run.noise.spec in ("uniform", "laplace") and training(run) == "augment"]
+    sigmas = sorted({float(f"{run.noise.sigma:.6g}") for run in chosen})
+    rows = []
+    for spec in ("uniform", "laplace"):
+        shares = {}
+        for run in chosen:
+            if run.noise.spec == spec:
+                sure = run.correct() & (run.rho() > crossing)
+                shares[float(f"{run.noise.sigma:.6g}")] = percent(int(sure.sum()), len(sure))
+        rows.append([f"{spec}, % of images with ρ > {crossing:.3f}", *(shares.get(s, "") for s in sigmas)])
+    return markdown(["σ", *(f"{s:g}" for s in sigmas)], rows)
+
+
+def _crossing() -> float:
+    """The ρ at which uniform and Laplace noise of one σ certify the same ℓ1 radius: 2√3 (ρ-½) = -log(2-2ρ)/√2."""
+    from scipy.optimize import brentq
+
+    def gain(rho: float) -> float:
+        return float(2 * np.sqrt(3) * (rho - 0.5) + np.log(2 * (1 - rho)) / np.sqrt(2))
+
+    return float(brentq(gain, 0.7, 0.999))
 
 
 def listing(runs: Sequence[RunFolder]) -> str:
