@@ -118,7 +118,7 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
     from smoothing.bring import model_of
     from smoothing.settings import pick_device, short_hash
     from smoothing.voting import Voter
-    from validation.attacks import Attacker, attack
+    from validation.attacks import ATTACKS, Attacker, attack
 
     names = args.norms.split(",")
     how = {
@@ -128,7 +128,9 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
         "seed": args.seed,
         "box": not args.unbounded,
     }
-    key = short_hash({**how, "weights": votes.settings["weights"], "scale": votes.settings["scale"]})
+    key = short_hash(
+        {**how, "attacks": ATTACKS, "weights": votes.settings["weights"], "scale": votes.settings["scale"]}
+    )
     radii = {name: votes.certificate(parse_norm(name)).radius for name in names}
     chosen = _certified(votes, radii)[: args.images]
     done = {(one.index, one.norm): one for one in read_attacks(args.run / ATTACKS_FILE, key)}

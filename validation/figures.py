@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geometry.cli import Parser, emit_json, progress, run, table
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from validation.exhibits import Exhibit
 
 RUNS = Path("docs/runs")
@@ -52,21 +55,36 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"no figure is named {unknown[0]!r}; known: {', '.join((*ALL, RESULTS))}")
     chosen = args.names or [*ALL, RESULTS]
     drawn: dict[str, list[Path]] = {}
+    missing: dict[str, str] = {}
     with progress(len(chosen), "drawing", "figure") as bar:
         for name in chosen:
-            if name == RESULTS:
-                from validation.results import blocks, rewrite
-
-                rewrite(args.document, blocks(args.runs, args.dataset))
-                drawn[name] = [args.document]
-            else:
-                runs = args.runs / (ALL[name].runs or args.dataset)
-                drawn[name] = render(ALL[name], runs, args.out, args.format)
+            try:
+                drawn[name] = draw(name, args)
+            except InputError as error:
+                if args.names:
+                    raise
+                missing[name] = str(error)
             bar.update()
     if args.json:
-        emit_json({"figures": {name: [str(p) for p in paths] for name, paths in drawn.items()}})
+        emit_json(
+            {"figures": {name: [str(p) for p in paths] for name, paths in drawn.items()}, "missing": missing}
+        )
         return
     print(table(["figure", "files"], [[name, " ".join(map(str, paths))] for name, paths in drawn.items()]))
+    for name, reason in missing.items():
+        print(f"no {name}: {reason}", file=sys.stderr)
+
+
+def draw(name: str, args: Namespace) -> list[Path]:
+    """Draw one exhibit, or write the document; the files. InputError where the runs are not there."""
+    from validation.exhibits import ALL
+
+    if name == RESULTS:
+        from validation.results import blocks, rewrite
+
+        rewrite(args.document, blocks(args.runs, args.dataset))
+        return [args.document]
+    return render(ALL[name], args.runs / (ALL[name].runs or args.dataset), args.out, args.format)
 
 
 def render(exhibit: Exhibit, runs: Path, out: Path, formats: list[str]) -> list[Path]:

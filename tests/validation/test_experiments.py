@@ -97,3 +97,19 @@ def test_figures_are_listed_and_mistakes_named(tmp_path, capsys):
         figures.main(["nogos"])
     with pytest.raises(InputError, match="holds no runs"):
         figures.main(["certified_l1", "--runs", str(tmp_path)])
+
+
+def test_what_has_no_runs_does_not_keep_the_rest_from_being_drawn(tmp_path, capsys, monkeypatch):
+    """Asked for everything, the command draws what it can and says what it could not."""
+    monkeypatch.setattr(
+        "validation.exhibits.ALL", {name: ALL[name] for name in ("attacks", "crystals", "bodies")}
+    )
+    document = tmp_path / "results.md"
+    document.write_text("mine")
+    figures.main(
+        ["--runs", str(tmp_path), "--out", str(tmp_path), "--format", "png", "--document", str(document)]
+    )
+    shown = capsys.readouterr()
+    assert (tmp_path / "crystals.png").exists() and "crystals.png" in shown.out
+    assert all(f"no {name}: " in shown.err for name in ("attacks", "bodies", "results"))
+    assert document.read_text() == "mine"
