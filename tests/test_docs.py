@@ -101,3 +101,13 @@ def test_the_derivation_names_tests_that_exist():
     for path in (ROOT / "tests").rglob("*.py"):
         written |= set(re.findall(r"def (test_\w+)", path.read_text()))
     assert len(named) > 15 and named - {path.stem for path in (ROOT / "tests").rglob("*.py")} <= written
+
+
+def test_the_readme_table_is_that_of_the_results():
+    """Its rows stand in docs/results.md, which is derived from the stored votes."""
+    readme = (ROOT / "README.md").read_text().split("## Two commands")[0]
+    results = (ROOT / "docs" / "results.md").read_text().replace("**", "").replace(", Fashion-MNIST", "")
+    rows = [
+        line for line in readme.splitlines() if line.startswith("| ") and not line.startswith(("| ℓ1", "| :"))
+    ]
+    assert len(rows) == 4 and all(row in results for row in rows)

@@ -127,10 +127,9 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
         "n": args.n,
         "seed": args.seed,
         "box": not args.unbounded,
+        "attacks": ATTACKS,
     }
-    key = short_hash(
-        {**how, "attacks": ATTACKS, "weights": votes.settings["weights"], "scale": votes.settings["scale"]}
-    )
+    key = short_hash({**how, "weights": votes.settings["weights"], "scale": votes.settings["scale"]})
     radii = {name: votes.certificate(parse_norm(name)).radius for name in names}
     chosen = _certified(votes, radii)[: args.images]
     done = {(one.index, one.norm): one for one in read_attacks(args.run / ATTACKS_FILE, key)}

@@ -44,7 +44,7 @@ def _families() -> dict[str, Family]:
         "exp-power": Family("prod exp(-|x_i/scale|^p)", {"p": None}, ExpPower),
         "pareto": Family("prod (1+|x_i|/scale)^-(a+1)", {"a": None}, Pareto),
     }
-    families["body"] = Family("1[x/scale in the body], dim <= 5", {"name": None}, Body)
+    families["body"] = Family("1[x/scale in the body], dim <= 6", {"name": None}, Body)
     for norm, shape in (("l1", CrossPolytope), ("l2", Ball), ("linf", Cube)):
         size = f"|x/scale|_{norm.removeprefix('l')}"
         families[f"uniform-{norm}"] = Family(f"1[{size} <= 1]", {}, _shaped(shape, Uniform))
