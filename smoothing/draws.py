@@ -8,6 +8,7 @@ The laws, of float32 buffers on CPU. Uniforms are 32-bit integers, scaled: a lat
 width. Exponentials are -log of an odd multiple of 2^-31, so that they end at 21.5; normals are Box–Muller pairs of
 such a radius and a 32-bit angle, so that they end at 6.55 standard deviations, beyond which the normal law has
 6e-11 of its mass (torch's float32 normals end at 5.77, with 8e-9 beyond). What float32 rounds is on top of it.
+Laws with a quantile table are such exponentials sent through it, to 2e-7 of each number.
 Float64 buffers get NumPy's 53-bit uniforms and its ziggurats.
 """
 
@@ -21,6 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from smoothing.quantile_table import QuantileTable
 
 Floats = NDArray[np.float32]
 Words = NDArray[np.int32]
@@ -96,6 +99,17 @@ class Source:
 
         return self._fill(out, draw, draw_double)
 
+    def symmetric_(self, out: Tensor, table: QuantileTable) -> Tensor:
+        """Numbers of the symmetric law whose size has the tail mass e^-e at ``table``'s t(e); CPU, not in float64."""
+
+        def draw(piece: Floats) -> None:
+            words = self._words(len(piece))
+            _exponentials(words, piece)
+            table.apply(piece)
+            _copy_signs(words, piece)
+
+        return self._fill(out, draw, None)
+
     def normal_(self, out: Tensor) -> Tensor:
         """Standard normal numbers."""
         if not self._on_cpu:
@@ -141,11 +155,12 @@ class Source:
         self,
         out: Tensor,
         draw: Callable[[Floats], None],
-        draw_double: Callable[[NDArray[np.float64]], object],
+        draw_double: Callable[[NDArray[np.float64]], object] | None,
     ) -> Tensor:
         """float32 by ``draw``, piece by piece; float64 by ``draw_double``; other types are rounded from float32."""
         flat = out.view(-1)
         if out.dtype == torch.float64:
+            assert draw_double is not None
             draw_double(flat.numpy())
         elif out.dtype == torch.float32:
             array = flat.numpy()

@@ -21,6 +21,7 @@ from smoothing.methods.score_sums import Score, ScoreSum
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, check_range
 from smoothing.profiles import Exponential, ProfileScore
+from smoothing.quantile_table import QuantileTable
 from smoothing.special import log_gamma_ratio, normal_quantile
 from smoothing.theorems import EVERY_NORM, Method, theorem
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from smoothing.draws import Source
 
 Array = NDArray[np.float64]
+
+
+TABULATED = 1 / 3
+"""The least p whose quantiles a table resolves to float32's precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,9 @@ class ExpPower(Noise):
     def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
+        if out.device.type == "cpu" and out.dtype != torch.float64 and self.p >= TABULATED:
+            source.symmetric_(out, _quantiles(self.p)).mul_(self.scale)
+            return
         # |x| = λ U G^(1/p) with G ~ Gamma(1 + 1/p): no small shape, so nothing underflows at large p. The power
         # is taken of G over its shape, near 1, so that small p does not overflow either.
         shape = 1 + 1 / self.p
@@ -71,6 +79,24 @@ class ExpPower(Noise):
         source.uniform_(out).mul_(gamma.div_(shape).pow_(1 / self.p)).mul_(size)
         largest = torch.finfo(out.dtype).max
         out.clamp_(-largest, largest)
+
+
+@lru_cache(maxsize=16)
+def _quantiles(p: float) -> QuantileTable:
+    """Of |x| at λ = 1: |x|^p ~ Gamma(1/p)."""
+    shape = 1 / p
+
+    def quantile(e: Array) -> Array:
+        small = e < 0.5
+        power = np.where(
+            small, sp.gammaincinv(shape, -np.expm1(-e)), sp.gammainccinv(shape, np.exp(-np.maximum(e, 0.5)))
+        )
+        # A mass m next to 0 is that of [0, m Γ(1 + 1/p)], where the density is still that at 0 and y^p may underflow.
+        flat = -np.expm1(-e) * sp.gamma(1 + shape)
+        with np.errstate(divide="ignore"):
+            return np.where(small & (flat**p < 1e-17), flat, power**shape)
+
+    return QuantileTable.of(quantile)
 
 
 @theorem(

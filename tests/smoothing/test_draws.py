@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,8 @@ from scipy import stats
 
 from smoothing import draws
 from smoothing.draws import Source
+from smoothing.noises import parse_noise
+from smoothing.noises.exp_power import _quantiles
 
 CPU = torch.device("cpu")
 LAWS = {
@@ -88,3 +91,27 @@ def test_pieces_are_drawn_one_after_the_other():
 def test_seeds_of_64_bits_are_seeds_of_64_bits():
     low, high = (Source(CPU, seed).uniform_(torch.empty(64)) for seed in (5, 5 + 2**32))
     assert not torch.equal(low, high)
+
+
+@pytest.mark.parametrize("p", [1 / 3, 0.5, 0.9, 1.5, 3, 8, 64, 1000])
+def test_quantile_tables_against_forty_digits(p):
+    """t(e) of exponential-power noise: the tail mass beyond it is e^-e, by mpmath's incomplete gamma function."""
+    exponents = 2.0 ** np.random.default_rng(7).uniform(-31, 4.4, 25)
+    e = exponents.astype(np.float32)
+    t = e.copy()
+    _quantiles(p).apply(t)
+    with mp.workdps(40):
+        for e_i, t_i in zip(e, t, strict=True):
+            y = mp.mpf(float(t_i)) ** p
+            excess = mp.gammainc(mp.mpf(1) / p, y, mp.inf, regularized=True) - mp.exp(-mp.mpf(float(e_i)))
+            density = mp.exp(-y) / mp.gamma(1 + mp.mpf(1) / p)
+            assert abs(excess / density / float(t_i)) < 2.5e-7
+
+
+def test_exponential_power_draws_of_either_path_have_one_law():
+    """By a table (float32) and by gamma numbers (float64): two samples, Kolmogorov-Smirnov at 1e-6."""
+    for p in (0.34, 0.5, 1.5, 8):
+        noise = parse_noise(f"exp-power:p={p}", dim=10, scale=0.3)
+        single = noise.sample(20_000, generator=1).numpy().ravel()
+        double = noise.sample(20_000, generator=2, dtype=torch.float64).numpy().ravel()
+        assert stats.ks_2samp(single, double).pvalue > 1e-6
