@@ -36,8 +36,8 @@ def draw(axes: list[Any], data: dict[str, tuple[RunFolder, list[Attacked]]]) -> 
             chosen = [one for one in attacks if one.norm == name]
             certified = np.sort([one.radius for one in chosen])
             broken = np.sort([np.inf if one.broken is None else one.broken for one in chosen])
-            # Beyond the least radius at which an attack was given up, nobody knows.
-            end = min((one.survived for one in chosen if one.broken is None), default=broken.max())
+            # An attack that was given up, at 16 times the radius, counts as one that failed everywhere.
+            end = max(one.broken or one.survived for one in chosen)
             grid = np.linspace(0, end, 500)
             for style, radii in ((":", certified), ("-", broken)):
                 share = 100 * (radii[None] > grid[:, None]).mean(axis=1)
