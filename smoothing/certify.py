@@ -55,6 +55,8 @@ def parser() -> Parser:
         "or width=0.01 (the vote share, to a width)",
     )
     p.add_argument("--alpha", type=probability, default=0.001, help="failure probability per image")
+    p.add_argument("--runner-up", action="store_true", help="bound the other classes too, at the same alpha: radii "
+                   "where no class has half of the votes, and larger ones near half")  # fmt: skip
     p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
     p.add_argument("--stride", type=positive_int, default=1, help="take every K-th test image")
     p.add_argument("--skip", type=natural, default=0, help="leave out the first K test images")
@@ -111,6 +113,7 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
         RunFolder.check(args.run_dir, {**known, "model": model_name(args, test)})
     model, provenance, origin = bring_model(args, test, noise, device, progress)
     facts = {**environment(), **origin, "dataset": args.dataset, "sigma": noise.sigma, "norms": args.norms}
+    facts["runner_up"] = args.runner_up
     return vote(args, model, {**provenance, **known}, facts, test, noise, indices, device, stop, progress)
 
 
@@ -195,6 +198,7 @@ def vote(
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
     folder = RunFolder.create(path, settings, facts)
+    folder.runner_up = args.runner_up
     started, samples = time.perf_counter(), 0
     with folder.writing() as writer:
         done = {row.index for row in folder.rows}

@@ -13,6 +13,7 @@ from geometry.norms import Norm, parse_norm
 from smoothing.certificate import Certificate
 from smoothing.confidence import ABSTAIN, binomial_p_value, check_alpha, clopper_pearson_lower
 from smoothing.noise import Noise
+from smoothing.runner_up import certify_runner_up, two_bounds
 from smoothing.theorems import certify_radius
 from smoothing.voting import ESTIMATION, PREDICTION, SELECTION, Voter
 
@@ -99,10 +100,13 @@ class SmoothedClassifier:
         seed: int = 0,
         *,
         first: int = 0,
+        runner_up: bool = False,
     ) -> Certified:
         """Prediction and certified radius, valid with probability 1 - α per image (Cohen et al. 2019, Certify).
 
-        The class is chosen on ``n0`` samples, its probability bounded on ``n`` others. Errors: InputError for a
+        The class is chosen on ``n0`` samples, its probability bounded on ``n`` others. With ``runner_up`` the other
+        classes' probabilities are bounded as well, at the same α: a radius then needs no majority, only a lead
+        (``smoothing.runner_up``). Errors: InputError for a
         wrong shape, NaN pixels, n < 1, or a (noise, norm) pair without a theorem.
         """
         norm = parse_norm(norm)
@@ -117,11 +121,18 @@ class SmoothedClassifier:
             )
             votes = self.voter.count(image, _positive("n", n), seed=seed, image=first + i, stage=ESTIMATION)
             classes[i], counts[i] = selection.counts.argmax(), votes.counts
-        rho = clopper_pearson_lower(counts[np.arange(len(images)), classes], n, alpha)
+        if runner_up:
+            rho, second = two_bounds(counts, classes, n, alpha)
+        else:
+            rho = clopper_pearson_lower(counts[np.arange(len(images)), classes], n, alpha)
+            second = np.full(len(images), 0.5)
         if single:
-            classes, counts, rho = classes[0], counts[0], rho[0]
-        certificate = certify_radius(self.noise, norm, rho)
-        prediction = np.where(certificate.rho > 0.5, classes, ABSTAIN)
+            classes, counts, rho, second = classes[0], counts[0], rho[0], second[0]
+        if runner_up:
+            certificate = certify_runner_up(self.noise, norm, rho, second)
+        else:
+            certificate = certify_radius(self.noise, norm, rho)
+        prediction = np.where(rho > second, classes, ABSTAIN)
         return Certified(prediction, certificate.radius, certificate.rho, counts, certificate)
 
     def _images(self, x: torch.Tensor | np.ndarray) -> tuple[torch.Tensor, bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special as sp
@@ -9,6 +11,9 @@ from scipy import special as sp
 from geometry.errors import InputError
 
 ABSTAIN = -1
+
+Bound = Callable[[ArrayLike, ArrayLike, float], NDArray[np.float64]]
+"""(k, n, α) to a lower bound on a probability."""
 
 
 def check_alpha(alpha: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import sys
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +34,12 @@ def parser() -> Parser:
     p.add_argument("--norm", default="l1", help="l1 (default), l2, linf or lp:p=3")
     p.add_argument("--radii", type=float, nargs="+", help="the radii of the table (default: a round grid)")
     p.add_argument("--alpha", type=float, help="another failure probability than the runs' own")
+    p.add_argument(
+        "--runner-up",
+        action=BooleanOptionalAction,
+        default=None,
+        help="bound the other classes too, at the same alpha (default: as the run was asked; decide before you look)",
+    )
     p.add_argument("--theorem", metavar="NAME", help="use this theorem instead of the best one")
     p.add_argument(
         "--export", choices=("tsv", "csv", "parquet"), help="write one row per image beside each run"
@@ -51,7 +58,8 @@ def main(argv: list[str] | None = None) -> None:
     from smoothing.runs import RunFolder
 
     norm = parse_norm(args.norm)
-    runs = [RunFolder.read(path, alpha=args.alpha, theorem=args.theorem) for path in args.runs]
+    reading = {"alpha": args.alpha, "theorem": args.theorem, "runner_up": args.runner_up}
+    runs = [RunFolder.read(path, **reading) for path in args.runs]
     for r in runs:
         if not r.rows:
             raise InputError(f"{r.path} has no rows yet: run smoothing.certify on it first")

@@ -14,7 +14,7 @@ import os
 import platform
 import subprocess
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -22,22 +22,21 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from geometry.errors import InputError
 from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_atomic, write_json
 from geometry.norms import Norm
 from smoothing.betting import betting_lower
 from smoothing.certificate import Certificate
-from smoothing.confidence import ABSTAIN, check_alpha, clopper_pearson_lower
+from smoothing.confidence import ABSTAIN, Bound, check_alpha, clopper_pearson_lower
 from smoothing.noises import Noise, parse_noise
+from smoothing.runner_up import certify_runner_up, two_bounds
 from smoothing.theorems import certify_radius
 
 CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
 PACKED = "rows.jsonl.gz"
 """A finished run's rows, where they are kept compressed."""
-
-Bound = Callable[[ArrayLike, ArrayLike, float], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,9 @@ class Row:
 class RunFolder:
     """A run on disk. Open it with ``RunFolder.create`` (new or to be resumed) or ``RunFolder.read``.
 
-    ``alpha`` and ``theorem`` are what its certificates are derived with: the run's own failure probability and the
-    best theorem, unless ``read`` was told otherwise.
+    ``alpha``, ``theorem`` and ``runner_up`` are what its certificates are derived with: the run's own failure
+    probability, the best theorem and what the run was asked for, unless ``read`` was told otherwise. With
+    ``runner_up`` α covers bounds on all classes, and radii are those of ``smoothing.runner_up``.
     """
 
     def __init__(
@@ -95,12 +95,15 @@ class RunFolder:
         *,
         alpha: float | None = None,
         theorem: str | None = None,
+        runner_up: bool | None = None,
     ) -> None:
         self.path = path
         self.config = config
         self.rows = rows
         self.alpha: float = config["settings"]["alpha"] if alpha is None else alpha
         self.theorem = theorem
+        asked = bool(config.get("facts", {}).get("runner_up", False))
+        self.runner_up = asked if runner_up is None else runner_up
         check_alpha(self.alpha)
 
     @classmethod
@@ -135,7 +138,14 @@ class RunFolder:
             )
 
     @classmethod
-    def read(cls, path: Path, *, alpha: float | None = None, theorem: str | None = None) -> RunFolder:
+    def read(
+        cls,
+        path: Path,
+        *,
+        alpha: float | None = None,
+        theorem: str | None = None,
+        runner_up: bool | None = None,
+    ) -> RunFolder:
         """The run at ``path``, complete or not. InputError for what is no run or is damaged before its end."""
         try:
             config = json.loads((path / CONFIG).read_bytes())
@@ -150,7 +160,8 @@ class RunFolder:
             raise InputError(f"{path / CONFIG} is not the configuration of a run") from None
         if missing:
             raise InputError(f"{path / CONFIG} is not the configuration of a run: it has no {min(missing)}")
-        return cls(path, config, list(_read_rows(path, settings)), alpha=alpha, theorem=theorem)
+        rows = list(_read_rows(path, settings))
+        return cls(path, config, rows, alpha=alpha, theorem=theorem, runner_up=runner_up)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -187,15 +198,15 @@ class RunFolder:
 
     def rho(self) -> NDArray[np.float64]:
         """The lower confidence bound on the chosen class's probability, per row."""
-        k = np.array([row.votes[row.chosen] for row in self.rows], dtype=np.int64)
-        n = np.array([row.n for row in self.rows], dtype=np.int64)
-        return self.bound(k, n, self.alpha)
+        return self._two_bounds()[0] if self.runner_up else self._bound_at(self.alpha)
 
     def predictions(self) -> NDArray[np.int64]:
         """The classes that the smoothed classifier returns, ABSTAIN (-1) among them."""
-        return np.where(
-            self.rho() > 0.5, np.array([row.chosen for row in self.rows], dtype=np.int64), ABSTAIN
-        )
+        chosen = np.array([row.chosen for row in self.rows], dtype=np.int64)
+        if self.runner_up:
+            first, second = self._two_bounds()
+            return np.where(first > second, chosen, ABSTAIN)
+        return np.where(self.rho() > 0.5, chosen, ABSTAIN)
 
     def correct(self) -> NDArray[np.bool_]:
         """Which images are predicted correctly."""
@@ -203,6 +214,8 @@ class RunFolder:
 
     def certificate(self, norm: Norm) -> Certificate:
         """The certificates of all rows, derived from the votes."""
+        if self.runner_up:
+            return certify_runner_up(self.noise, norm, *self._two_bounds(), theorem=self.theorem)
         return certify_radius(self.noise, norm, self.rho(), theorem=self.theorem)
 
     def certified(self, norm: Norm, radii: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -213,6 +226,16 @@ class RunFolder:
     def certified_accuracy(self, norm: Norm, radii: NDArray[np.float64]) -> NDArray[np.float64]:
         """The share of images predicted correctly with a radius of at least each of ``radii``."""
         return self.certified(norm, radii) / len(self.rows)
+
+    def _bound_at(self, alpha: float) -> NDArray[np.float64]:
+        k = np.array([row.votes[row.chosen] for row in self.rows], dtype=np.int64)
+        n = np.array([row.n for row in self.rows], dtype=np.int64)
+        return self.bound(k, n, alpha)
+
+    def _two_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        votes = np.array([row.votes for row in self.rows], dtype=np.int64).reshape(len(self.rows), -1)
+        chosen = np.array([row.chosen for row in self.rows], dtype=np.int64)
+        return two_bounds(votes, chosen, [row.n for row in self.rows], self.alpha, self.bound)
 
 
 class RowWriter:

@@ -63,6 +63,8 @@ class Theorem:
     when: Callable[[Any, Any], bool]
     accuracy: float
     """A bound on the relative error of the formula in floating point; it is subtracted from every radius."""
+    flow: bool = False
+    """Whether R(ρ) = ∫ from 1-ρ to 1/2 of dp / Φ(p) for a bound Φ(p) = Φ(1-p) on what any set gains (``runner_up``)."""
 
     def applies(self, noise: Noise, norm: Norm) -> bool:
         """Whether the theorem speaks about this noise and norm, its condition included."""
@@ -92,16 +94,21 @@ def theorem(
     condition: str = "",
     when: Callable[[Any, Any], bool] = lambda noise, norm: True,
     accuracy: float = 1e-14,
+    flow: bool | None = None,
 ) -> Callable[[F], F]:
-    """Enter the decorated formula into the table; it stays callable on its own."""
+    """Enter the decorated formula into the table; it stays callable on its own.
+
+    ``flow``: by default the theorems of the differential method are, which integrate 1/Φ.
+    """
 
     def enter(formula: F) -> F:
         if name in _TABLE:
             raise ValueError(f"a theorem named {name!r} stands in the table already")
         families = (noises,) if isinstance(noises, str) else tuple(noises)
         _TABLE[name] = Theorem(
-            name, families, tuple(norms), method, formula, citation, tight, sound, condition, when, accuracy
-        )
+            name, families, tuple(norms), method, formula, citation, tight, sound, condition, when, accuracy,
+            method is Method.DIFFERENTIAL if flow is None else flow,
+        )  # fmt: skip
         return formula
 
     return enter

@@ -89,6 +89,7 @@ def uniform_ball(noise: Ball, norm: Norm, rho: Array) -> Array:
     noises="exp-l2",
     norms=EVERY_NORM,
     method=Method.CLOSED_FORM,
+    flow=True,
     citation="cohen2019",
     tight=True,
     condition="k = 2, j = 0",

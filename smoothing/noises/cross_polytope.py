@@ -138,6 +138,7 @@ def cross_polytope_l2(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Arr
     noises="exp-l1",
     norms=(L1,),
     method=Method.CLOSED_FORM,
+    flow=True,
     citation="teng2019",
     tight=True,
     condition="k = 1, j = 0",

@@ -44,6 +44,7 @@ class Gaussian(Noise):
     noises="gaussian",
     norms=EVERY_NORM,
     method=Method.CLOSED_FORM,
+    flow=True,
     citation="cohen2019",
     tight=True,
     accuracy=4e-15,

@@ -47,6 +47,7 @@ class Laplace(Noise):
     noises="laplace",
     norms=(L1,),
     method=Method.CLOSED_FORM,
+    flow=True,
     citation="teng2019",
     tight=True,
     accuracy=4e-15,

@@ -1,0 +1,95 @@
+"""Radii from two probabilities: a lower bound p_A of the top class's and an upper bound p_B of every other's.
+
+A differential radius is a time: R(ρ) = ∫ from 1-ρ to 1/2 of dp / Φ(p) is how long an adversary of unit speed needs to
+carry a set from probability 1-ρ to 1/2, as no set gains faster than Φ(p) (Yang et al. 2020, Theorem 4.1). The
+runner-up is a set that gains, and so is the complement of the top class. They need not meet at 1/2. Noise that is
+symmetric about 0 has Φ(1-p) = Φ(p), so that time runs on beyond 1/2 with R(1-ρ) = -R(ρ). Whatever the level q at which
+they meet, the times that lead there, R(1-p_B) - R(1-q) and R(p_A) + R(1-q), have a sum that does not depend on it:
+
+    radius = (R(p_A) + R(1 - p_B)) / 2,
+
+which for Gaussian noise is σ (Φ_N⁻¹(p_A) - Φ_N⁻¹(p_B)) / 2 (Cohen et al. 2019). At p_B = 1 - p_A it is R(p_A). It is
+positive even for p_A < 1/2 if p_B is smaller. All of this needs a theorem that is such an integral: ``Theorem.flow``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geometry.errors import InputError
+from geometry.norms import Norm, parse_norm
+from smoothing.certificate import Certificate
+from smoothing.confidence import Bound, check_alpha, clopper_pearson_lower
+from smoothing.noise import Noise
+from smoothing.theorems import Theorem, certify_radius, evaluate, find_theorems
+
+Array = NDArray[np.float64]
+
+
+def two_bounds(
+    votes: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    n: ArrayLike,
+    alpha: float,
+    bound: Bound = clopper_pearson_lower,
+) -> tuple[Array, Array]:
+    """(p_A, p_B), both right with probability 1-α together: α/2 for the chosen class, α/2 shared by the others.
+
+    ``votes``: shape (images, classes); ``chosen`` and ``n`` per image. ``bound``: lower bounds, as in ``confidence``.
+    """
+    check_alpha(alpha)
+    images, classes = votes.shape
+    n = np.broadcast_to(np.asarray(n), (images,))
+    first = bound(votes[np.arange(images), chosen], n, alpha / 2)
+    others = np.array([np.delete(row, c) for row, c in zip(votes, chosen, strict=True)]).reshape(images, -1)
+    if classes == 1:
+        return first, 1 - first
+    most = others.max(axis=1)
+    second = 1 - bound(n - most, n, alpha / (2 * (classes - 1)))
+    return first, np.minimum(second * (1 + 4 * np.finfo(float).eps), 1 - first)
+
+
+def certify_runner_up(
+    noise: Noise, norm: Norm | str, first: ArrayLike, second: ArrayLike, *, theorem: str | None = None
+) -> Certificate:
+    """The largest radius at p_A ≥ ``first``, p_B ≤ ``second`` by two probabilities or by the first alone.
+
+    The certificate's ``rho`` is ``first``; radius 0 abstains. InputError for values outside [0, 1].
+    """
+    norm = parse_norm(norm)
+    first, second = np.broadcast_arrays(*(np.asarray(p, dtype=np.float64) for p in (first, second)))
+    if not ((second >= 0) & (second <= 1)).all():
+        raise InputError("second is a probability in [0, 1]")
+    best = certify_radius(noise, norm, first, theorem=theorem)
+    rest = np.minimum(second, 1 - first)
+    for candidate in find_theorems(noise, norm):
+        if not candidate.flow or theorem not in (None, candidate.name):
+            continue
+        time = partial(_time, candidate, noise, norm)
+        radius = np.maximum((time(first) + time(1 - rest)) / 2 * (1 - 1e-15), 0)
+        better = radius > best.radius * (1 + 1e-9)
+        best = replace(
+            best,
+            radius=np.where(better, radius, best.radius),
+            error=np.where(better, np.abs(radius) * candidate.accuracy, best.error),
+            theorem=np.where(better, candidate.name, best.theorem),
+            method=np.where(better, candidate.method.value, best.method),
+            tight=best.tight & ~better,
+        )
+    return best
+
+
+def _time(candidate: Theorem, noise: Noise, norm: Norm, rho: Array) -> Array:
+    """R(ρ), below 1/2 -R(1-ρ), rounded down on either side."""
+    flat = rho.ravel()
+    above = np.maximum(flat, 1 - flat)
+    found, lower, slack = np.zeros(flat.shape), np.zeros(flat.shape), np.zeros(flat.shape)
+    sure = above > 0.5
+    if sure.any():
+        lower[sure], slack[sure] = evaluate(candidate, noise, norm, above[sure])
+    found = np.where(flat > 0.5, lower, -(lower + 2 * slack))
+    return np.where(sure, found, 0.0).reshape(rho.shape)
