@@ -55,6 +55,8 @@ def parser() -> Parser:
         "or width=0.01 (the vote share, to a width)",
     )
     p.add_argument("--alpha", type=probability, default=0.001, help="failure probability per image")
+    p.add_argument("--randomized", action="store_true", help="a randomized bound, which fails with probability alpha "
+                   "exactly; its uniform draw is kept in the row")  # fmt: skip
     p.add_argument("--runner-up", action="store_true", help="bound the other classes too, at the same alpha: radii "
                    "where no class has half of the votes, and larger ones near half")  # fmt: skip
     p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
@@ -89,6 +91,7 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
 
     ``progress(total, what, unit, done=…)`` shows what is done; another display may stand in for the bar.
     """
+    from geometry.errors import InputError
     from smoothing.bring import bring_model
     from smoothing.confidence import check_alpha
     from smoothing.runs import RunFolder, environment
@@ -103,6 +106,8 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
     indices = chosen_images(args, test)
     stop = None
     if args.until is not None:
+        if args.randomized:
+            raise InputError("--randomized is for a fixed number of votes; --until has a bound of its own")
         from smoothing.sequential import Stopping, parse_until
 
         args.until = parse_until(args.until)
@@ -162,7 +167,9 @@ def vote_settings(
         "seed": args.seed,
         "batch": args.batch or block_size(noise.dim, ESTIMATION, device.type),
         "device": device.type,
-    } | ({"until": str(args.until)} if args.until is not None else {})
+        **({"until": str(args.until)} if args.until is not None else {}),
+        **({"randomized": True} if args.randomized else {}),
+    }
 
 
 def vote(
@@ -223,6 +230,7 @@ def vote(
                     alpha=args.alpha,
                     seed=args.seed,
                     bound=folder.bound,
+                    draw=folder.draw(i),
                 )
                 writer.append(row, time.perf_counter() - begun)
                 samples += args.n0 + votes.n

@@ -39,6 +39,29 @@ def clopper_pearson_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> NDArray[n
     return bound * (1 - 4 * np.finfo(float).eps)
 
 
+def randomized_lower(k: ArrayLike, n: ArrayLike, alpha: float, draw: ArrayLike) -> NDArray[np.float64]:
+    """A lower bound that exceeds the truth with probability α exactly: the p of P(X > k) + draw P(X = k) = α.
+
+    ``draw`` is uniform on (0, 1) and independent of the votes. At draw = 1 it is Clopper's and Pearson's bound, else it
+    is larger, by up to a vote's worth. Where the equation would give 1 (k = n, draw ≤ α) that bound stands in, so
+    that luck alone certifies nothing. Shapes broadcast; rounded down (Stevens 1950).
+    """
+    plain = clopper_pearson_lower(k, n, alpha)
+    k, n, draw, plain = np.broadcast_arrays(np.asarray(k), np.asarray(n), np.asarray(draw, np.float64), plain)
+    if not ((draw >= 0) & (draw <= 1)).all():
+        raise InputError("a randomized bound needs a draw in [0, 1]")
+    aim = alpha * (1 - 1e-12 - 1e-14 * n)
+    low, high = plain.copy(), np.ones(plain.shape)
+    for _ in range(64):
+        middle = 0.5 * (low + high)
+        more = np.where(k < n, sp.betainc(k + 1.0, np.maximum(n - k, 1), middle), 0.0)
+        same = sp.betainc(np.maximum(k, 1), n - k + 1.0, middle) - more
+        short = more + draw * same <= aim
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    known = (k > 0) & ((k < n) | (draw > alpha))
+    return np.where(known, low * (1 - 4 * np.finfo(float).eps), plain)
+
+
 def binomial_p_value(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """The two-sided p-value of ``first`` against ``second`` successes under a fair coin.
 

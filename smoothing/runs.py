@@ -29,12 +29,13 @@ from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_a
 from geometry.norms import Norm
 from smoothing.betting import betting_lower
 from smoothing.certificate import Certificate
-from smoothing.confidence import ABSTAIN, Bound, check_alpha, clopper_pearson_lower
+from smoothing.confidence import ABSTAIN, Bound, check_alpha, clopper_pearson_lower, randomized_lower
 from smoothing.noises import Noise, parse_noise
 from smoothing.runner_up import certify_runner_up, two_bounds
 from smoothing.theorems import certify_radius
 
 CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
+_DRAW = 101  # the stream of randomized bounds: votes have the small numbers (``voting``)
 PACKED = "rows.jsonl.gz"
 """A finished run's rows, where they are kept compressed."""
 
@@ -57,6 +58,8 @@ class Row:
     """Samples whose logits were NaN: votes for no class."""
     prediction: int
     """The class chosen by votes0 if its probability is certified above 1/2, else ABSTAIN (-1)."""
+    draw: float | None = None
+    """The uniform number of a randomized bound, where the run has those."""
 
     @property
     def chosen(self) -> int:
@@ -76,6 +79,7 @@ class Row:
             and sum(self.votes) <= self.n
             and all(getattr(self, key) == settings[key] for key in ("n0", "alpha", "seed"))
             and (1 <= self.n <= settings["n"] if "until" in settings else self.n == settings["n"])
+            and (isinstance(self.draw, float) if "randomized" in settings else self.draw is None)
         )
 
 
@@ -170,7 +174,16 @@ class RunFolder:
     @property
     def bound(self) -> Bound:
         """What turns votes into ρ: where their number depends on the votes, only a bound for all numbers at once."""
+        if "randomized" in self.settings:
+            draws = np.array([row.draw for row in self.rows], dtype=np.float64)
+            return lambda k, n, alpha: randomized_lower(k, n, alpha, draws)
         return betting_lower if "until" in self.settings else clopper_pearson_lower
+
+    def draw(self, index: int) -> float | None:
+        """The uniform number of an image's randomized bound: a function of the seed and the image; None without one."""
+        if "randomized" not in self.settings:
+            return None
+        return float(np.random.Generator(np.random.PCG64([self.settings["seed"], index, _DRAW])).random())
 
     @cached_property
     def noise(self) -> Noise:
@@ -247,7 +260,8 @@ class RowWriter:
     def append(self, row: Row, seconds: float) -> None:
         """Write one row and its time."""
         timing = {"index": row.index, "seconds": seconds}
-        for stream, record in ((self._times, timing), (self._rows, asdict(row))):
+        fields = {name: value for name, value in asdict(row).items() if value is not None}
+        for stream, record in ((self._times, timing), (self._rows, fields)):
             stream.write(json.dumps(record, separators=(",", ":")) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -263,10 +277,15 @@ def make_row(
     alpha: float,
     seed: int,
     bound: Bound = clopper_pearson_lower,
+    draw: float | None = None,
 ) -> Row:
-    """The row of one image from its two ``Votes``: the class by votes0, abstention by votes and their ``bound``."""
+    """The row of one image from its two ``Votes``: the class by votes0, abstention by votes and their ``bound``.
+
+    With a ``draw`` the bound is the randomized one.
+    """
     chosen = int(np.argmax(votes0.counts))
-    rho = bound(votes.counts[chosen], votes.n, alpha)
+    k = votes.counts[chosen]
+    rho = bound(k, votes.n, alpha) if draw is None else randomized_lower(k, votes.n, alpha, draw)
     return Row(
         index,
         label,
@@ -278,6 +297,7 @@ def make_row(
         votes.counts.tolist(),
         votes0.invalid + votes.invalid,
         chosen if rho > 0.5 else ABSTAIN,
+        draw,
     )
 
 
