@@ -182,7 +182,7 @@ def _save(folder: Path, document: dict[str, Any]) -> None:
     """comparison.json and comparison.csv, whole or not at all."""
     import json
 
-    from geometry.files import jsonable
+    from geometry.files import jsonable, write_atomic
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
