@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import errno
 import json
@@ -14,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, NoReturn, Protocol
 
 from geometry.errors import InputError
+from geometry.interrupts import end_quietly, unwrapped_interrupt
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +39,9 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
     # model's speed, but where another process wants a core spinning costs a factor of ten and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        main()
-        sys.stdout.flush()  # a full disk or a closed pipe shows here and not behind our back
+        with unwrapped_interrupt():
+            main()
+            sys.stdout.flush()  # a full disk or a closed pipe shows here and not behind our back
     except InputError as error:
         fail(name, str(error))
     except MemoryError as error:
@@ -55,6 +58,8 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
         resumes = "; the same command resumes" if name in _RESUMES else ""
         print(f"{name}: interrupted{done}{resumes}", file=sys.stderr)
         sys.exit(130)
+    finally:
+        atexit.register(end_quietly)
     sys.exit(0)
 
 

@@ -30,8 +30,7 @@ def gentle_stop(piece: str) -> Iterator[Callable[[], bool]]:
         with contextlib.suppress(OSError):
             os.write(2, f"\nfinishing {piece}; Ctrl-C again stops at once\n".encode())
 
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not _raises():
         yield lambda: False
         return
     signal.signal(signal.SIGINT, ask)
@@ -39,3 +38,32 @@ def gentle_stop(piece: str) -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def unwrapped_interrupt() -> Iterator[None]:
+    """A KeyboardInterrupt that somebody turned into another error comes out as itself.
+
+    Python does so where a class is being made, and libraries do while they are imported.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, KeyboardInterrupt):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise
+
+
+def end_quietly() -> None:
+    """From here on Ctrl-C ends the process without a traceback: only Python's own tidying up is left."""
+    if _raises():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _raises() -> bool:
+    """Whether Ctrl-C raises KeyboardInterrupt here."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

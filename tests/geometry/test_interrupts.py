@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from geometry.cli import run
 from geometry.interrupts import gentle_stop
 
 
@@ -54,3 +55,27 @@ def test_another_thread_changes_nothing() -> None:
     thread.start()
     thread.join()
     assert found == [False, signal.default_int_handler]
+
+
+class Named:
+    """Interrupted while its class is being made."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_in_disguise(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python 3.11 makes a RuntimeError of it, a library an ImportError: it is an interrupt all the same."""
+
+    def main() -> None:
+        try:
+            type("Owner", (), {"it": Named()})
+        except Exception as error:
+            raise ImportError("of the class") from error
+
+    with pytest.raises(SystemExit) as end:
+        run(main, "smoothing.certify")
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "smoothing.certify: interrupted; the same command resumes\n"
+    with pytest.raises(ValueError, match="its own"):
+        run(lambda: int("its own"), "smoothing.certify")

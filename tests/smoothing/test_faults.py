@@ -114,17 +114,17 @@ def test_ctrl_c_while_it_trains() -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_moment() -> None:
-    """While torch is loaded, data are read, a figure is drawn: one line, no traceback."""
+    """While torch is loaded, data are read, a figure is drawn, Python tidies up: one line, no traceback."""
     dice = random.Random(3)
-    for _ in range(12):
+    for number in range(12):
         with Path("said.txt").open("wb") as stream:
-            process = start("certify", *CERTIFY, stderr=stream)
+            process = start("certify", *CERTIFY[:-1], f"run-{number}", stderr=stream)
             time.sleep(0.7 + 3 * dice.random())
             process.send_signal(signal.SIGINT)
             code = process.wait(timeout=30)
-        assert code in (0, 130), said()
-        assert "Traceback" not in said()
-        assert code == 0 or said().splitlines()[-1].endswith("the same command resumes")
+        assert code in (0, 130, -signal.SIGINT) and "Traceback" not in said(), said()
+        late = Path(f"run-{number}/certified_accuracy.png").exists()
+        assert late or said().splitlines()[-1].endswith("the same command resumes")
 
 
 def test_threads_do_not_outlive_an_interrupted_count() -> None:
@@ -328,7 +328,7 @@ def test_a_second_process_is_refused() -> None:
 
 # ---- killed at random moments ----------------------------------------------------------------------------
 
-JOB = ("--model", "mlp", "--epochs", 20, "--images", 30, "--n", 20_000, "--run-dir", "run")
+JOB = ("--model", "mlp", "--epochs", 12, "--images", 30, "--n", 20_000, "--run-dir", "run")
 
 
 def job(folder: Path) -> subprocess.Popen[bytes]:
