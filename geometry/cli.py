@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
+import errno
 import json
 import math
 import os
@@ -13,6 +15,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, NoReturn, Protocol
 
 from geometry.errors import InputError
+from geometry.interrupts import end_quietly, unwrapped_interrupt
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,6 +26,11 @@ class Parser(argparse.ArgumentParser):
 
 
 _RESUMES = ("smoothing.certify", "smoothing.train", "validation.experiments", "validation.attack")
+_REMEDIES = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+}
 
 
 def run(main: Callable[[], None], name: str) -> NoReturn:
@@ -31,8 +39,9 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
     # model's speed, but where another process wants a core spinning costs a factor of ten and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        main()
-        sys.stdout.flush()  # a full disk or a closed pipe shows here and not behind our back
+        with unwrapped_interrupt():
+            main()
+            sys.stdout.flush()  # a full disk or a closed pipe shows here and not behind our back
     except InputError as error:
         fail(name, str(error))
     except MemoryError as error:
@@ -43,12 +52,24 @@ def run(main: Callable[[], None], name: str) -> NoReturn:
         sys.exit(0)
     except OSError as error:  # unreadable, unwritable, disk full: the system's own words name file and reason
         _discard_stdout()
-        fail(name, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
-    except KeyboardInterrupt:
+        fail(name, _in_words(error, name))
+    except KeyboardInterrupt as interrupt:
+        done = f" with {interrupt}" if str(interrupt) else ""
         resumes = "; the same command resumes" if name in _RESUMES else ""
-        print(f"{name}: interrupted{resumes}", file=sys.stderr)
+        print(f"{name}: interrupted{done}{resumes}", file=sys.stderr)
         sys.exit(130)
+    finally:
+        atexit.register(end_quietly)
     sys.exit(0)
+
+
+def _in_words(error: OSError, name: str) -> str:
+    """The system's reason, the file, and what to do where that is known."""
+    words = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    if error.errno not in _REMEDIES:
+        return words
+    again = "the same command resumes" if name in _RESUMES else "give the command again"
+    return f"{words}; {_REMEDIES[error.errno]}, then {again}"
 
 
 def fail(name: str, message: str) -> NoReturn:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from geometry.errors import InputError
+from geometry.files import write_atomic
 from geometry.norms import Norm
 
 SYMBOL = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}
@@ -43,7 +44,9 @@ def save(
     sharey: bool = True,
     projection: str | None = None,
 ) -> None:
-    """Draw on ``panels`` axes side by side (an axes, or an array of them) and write the file."""
+    """Draw on ``panels`` axes side by side (an axes, or an array of them) and write the file, whole or not at all."""
+    import io
+
     import matplotlib
 
     matplotlib.use("Agg")
@@ -59,6 +62,7 @@ def save(
             subplot_kw={"projection": projection},
         )
         draw(axes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata=_UNDATED.get(path.suffix))
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=path.suffix[1:], metadata=_UNDATED.get(path.suffix))
         plt.close(figure)
+    write_atomic(path, drawn.getvalue())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,48 @@ from typing import Any
 from geometry.errors import InputError
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError says that it is about ``path``: the system's own, of a write that found the disk full, do not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def check_writable(folder: Path) -> None:
+    """InputError unless files can be written in ``folder``, or where it would be made. Ask before long work.
+
+    It goes by permissions and read-only mounts; a full disk shows only when something is written.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"nothing can be written in {folder}: {place} is a file; give another folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(
+            f"nothing can be written in {folder}: {place.absolute()} is read-only; make it writable or give "
+            "another folder"
+        )
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """The whole file or none of it: write beside, fsync, rename. A missing folder is made, so that no work is lost."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as stream:
-        stream.write(data.encode() if isinstance(data, str) else data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with naming(path):
+            with temporary.open("wb") as stream:
+                stream.write(data.encode() if isinstance(data, str) else data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):  # half a file takes up room where there is none
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -61,6 +95,27 @@ def cut_torn_line(path: Path) -> None:
 
 
 @contextmanager
+def appending(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Append JSON lines, each on the disk when the call returns; what a crash tore is cut off first.
+
+    Without a buffer: after a write that failed nothing is left for the closing of the file to try again.
+    """
+    with naming(path):
+        cut_torn_line(path)
+        stream = path.open("ab", buffering=0)
+
+    def append(record: dict[str, Any]) -> None:
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        with naming(path):
+            while line:  # the last bytes of a disk take a part of the line, and the next write fails
+                line = line[stream.write(line) :]
+            os.fsync(stream.fileno())
+
+    with stream:
+        yield append
+
+
+@contextmanager
 def locked(folder: Path, *, wait: bool) -> Iterator[None]:
     """Hold the folder's lock. A second process waits, or is refused with an InputError."""
     with (folder / ".lock").open("w") as lock:
@@ -68,7 +123,9 @@ def locked(folder: Path, *, wait: bool) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not wait:
-                raise InputError(f"another process is writing run folder {folder}; wait for it") from None
+                raise InputError(
+                    f"another process is writing run folder {folder}; wait for it, or give another folder"
+                ) from None
             print(f"waiting for another process in {folder}", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

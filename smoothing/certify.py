@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from smoothing.sequential import Stopping
 
 
+RUNS = Path("runs")
+"""Where run folders go that no option names."""
+
+
 def parser() -> Parser:
     """The command's options."""
     p = Parser(
@@ -92,6 +96,7 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
     ``progress(total, what, unit, done=…)`` shows what is done; another display may stand in for the bar.
     """
     from geometry.errors import InputError
+    from geometry.files import check_writable
     from smoothing.bring import bring_model
     from smoothing.confidence import check_alpha
     from smoothing.runs import RunFolder, environment
@@ -116,6 +121,8 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
     known = vote_settings(args, test, noise, indices, device)
     if args.run_dir is not None:
         RunFolder.check(args.run_dir, {**known, "model": model_name(args, test)})
+    else:
+        check_writable(RUNS)
     model, provenance, origin = bring_model(args, test, noise, device, progress)
     facts = {**environment(), **origin, "dataset": args.dataset, "sigma": noise.sigma, "norms": args.norms}
     facts["runner_up"] = args.runner_up
@@ -184,9 +191,10 @@ def vote(
     stop: Stopping | None,
     progress: Progress,
 ) -> Voted:
-    """Count the votes that the run folder does not hold yet, row by row."""
+    """Count the votes that the run folder does not hold yet, row by row; Ctrl-C ends it after an image."""
     import torch
 
+    from geometry.interrupts import gentle_stop
     from smoothing.batching import lay_out
     from smoothing.runs import RunFolder, make_row
     from smoothing.sequential import count_until
@@ -203,7 +211,7 @@ def vote(
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     facts = {**facts, "batch": voter.batch, "device": name}
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
-    path = args.run_dir or Path("runs") / f"{label}_{short_hash(settings)}"
+    path = args.run_dir or RUNS / f"{label}_{short_hash(settings)}"
     folder = RunFolder.create(path, settings, facts)
     folder.runner_up = args.runner_up
     started, samples = time.perf_counter(), 0
@@ -212,7 +220,11 @@ def vote(
         todo = [i for i in indices if i not in done]
         if done and todo:
             print(f"resuming {path}: {len(done)} of {len(indices)} images are there", file=sys.stderr)
-        with progress(len(indices), "certifying", "image", done=len(done)) as bar:
+        # A row holds all votes of an image, so that those of half an image would be lost: it is finished.
+        with (
+            progress(len(indices), "certifying", "image", done=len(done)) as bar,
+            gentle_stop("this image") as stopping,
+        ):
             for i in todo:
                 begun = time.perf_counter()
                 x = torch.from_numpy(test.images([i])[0])
@@ -235,6 +247,8 @@ def vote(
                 writer.append(row, time.perf_counter() - begun)
                 samples += args.n0 + votes.n
                 bar.update()
+                if stopping():
+                    raise KeyboardInterrupt(f"{len(folder.rows)} of {len(indices)} images done")
     return Voted(folder, time.perf_counter() - started, samples)
 
 

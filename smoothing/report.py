@@ -173,6 +173,7 @@ def export(run: RunFolder, norm: Norm, path: Path, kind: str) -> None:
     and the probability bound besides.
     """
     from geometry.cli import floor_significant
+    from geometry.files import naming
     from smoothing.runs import read_times
 
     certificate, predictions = run.certificate(norm), run.predictions().tolist()
@@ -192,9 +193,10 @@ def export(run: RunFolder, norm: Norm, path: Path, kind: str) -> None:
             }
         )
     if kind == "parquet":
-        _write_parquet(records, path)
+        with naming(path):
+            _write_parquet(records, path)
         return
-    with path.open("w", newline="") as stream:
+    with naming(path), path.open("w", newline="") as stream:
         if kind == "tsv":
             writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
             writer.writerow(COLUMNS)

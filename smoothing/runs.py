@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import platform
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geometry.errors import InputError
-from geometry.files import cut_torn_line, jsonable, locked, whole_lines, write_atomic, write_json
+from geometry.files import appending, check_writable, jsonable, locked, whole_lines, write_atomic, write_json
 from geometry.norms import Norm
 from smoothing.betting import betting_lower
 from smoothing.certificate import Certificate
@@ -38,6 +37,8 @@ CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
 _DRAW = 101  # the stream of randomized bounds: votes have the small numbers (``voting``)
 PACKED = "rows.jsonl.gz"
 """A finished run's rows, where they are kept compressed."""
+
+Append = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class RunFolder:
         """InputError unless a run of these settings, or of the part of them that is known yet, can stand here."""
         if path.exists() and not path.is_dir():
             raise InputError(f"run folder {path} is a file; give another --run-dir")
+        check_writable(path)
         if not (path / CONFIG).exists():
             if (path / ROWS).exists():
                 raise InputError(f"run folder {path} has rows but no config.json; give another --run-dir")
@@ -198,10 +200,8 @@ class RunFolder:
             if (self.path / PACKED).exists() and not (self.path / ROWS).exists():
                 write_atomic(self.path / ROWS, b"".join(line + b"\n" for line in _lines(self.path)))
             self.rows = list(_read_rows(self.path, self.settings))
-            for name in (ROWS, TIMES):
-                cut_torn_line(self.path / name)
-            with (self.path / ROWS).open("a") as rows, (self.path / TIMES).open("a") as times:
-                yield RowWriter(self, rows, times)
+            with appending(self.path / ROWS) as row, appending(self.path / TIMES) as time:
+                yield RowWriter(self, row, time)
 
     # -- what the votes say -------------------------------------------------------------------------------
 
@@ -254,17 +254,14 @@ class RunFolder:
 class RowWriter:
     """Appends rows that survive a crash the moment they are written."""
 
-    def __init__(self, run: RunFolder, rows: TextIO, times: TextIO) -> None:
-        self._run, self._rows, self._times = run, rows, times
+    def __init__(self, run: RunFolder, row: Append, time: Append) -> None:
+        self._run, self._row, self._time = run, row, time
 
     def append(self, row: Row, seconds: float) -> None:
-        """Write one row and its time."""
-        timing = {"index": row.index, "seconds": seconds}
+        """Write one row and, before it, its time: no row is ever without one."""
         fields = {name: value for name, value in asdict(row).items() if value is not None}
-        for stream, record in ((self._times, timing), (self._rows, fields)):
-            stream.write(json.dumps(record, separators=(",", ":")) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        self._time({"index": row.index, "seconds": seconds})
+        self._row(fields)
         self._run.rows.append(row)
 
 

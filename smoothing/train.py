@@ -75,7 +75,7 @@ def train_cached(
     import torch
 
     from smoothing.models import build_model
-    from smoothing.training import WEIGHTS, finished, train
+    from smoothing.training import WEIGHTS, epochs_done, finished, train
 
     identity = training_identity(name, data, noise)
     if folder is None:
@@ -94,7 +94,10 @@ def train_cached(
             bar.update(epoch * steps + step + 1 - bar.n)
             bar.set_postfix_str(f"epoch {epoch + 1}/{recipe.epochs}, loss {loss:.3f}", refresh=False)
 
-        log = train(model, data, noise, recipe, folder, device=device, identity=identity, on_step=on_step)
+        try:
+            log = train(model, data, noise, recipe, folder, device=device, identity=identity, on_step=on_step)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{epochs_done(folder)} of {recipe.epochs} epochs done") from None
     return folder, model.eval(), log
 
 

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from geometry.errors import InputError
-from geometry.files import locked, write_atomic, write_json
+from geometry.files import check_writable, locked, write_atomic, write_json
 from smoothing.noises import Noise
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def train(
     accuracy on noisy training images, lr. ``on_step(epoch, step, loss)`` reports progress.
     """
     identity = json.loads(json.dumps({**identity, "recipe": asdict(recipe)}))
+    check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder, wait=True):  # another process may be training the same; then its result is ours
         return _train(model, data, noise, recipe, folder, device, identity, on_step, keep_every)
@@ -168,7 +169,12 @@ def _train(
 
 def finished(folder: Path, recipe: Recipe) -> bool:
     """Whether the folder holds a training that ran to its last epoch."""
-    return (folder / STATE).exists() and len(_read_state(folder)["log"]) >= recipe.epochs
+    return epochs_done(folder) >= recipe.epochs
+
+
+def epochs_done(folder: Path) -> int:
+    """Whole epochs that the folder's training has behind it, 0 where there is none: there it would be taken up."""
+    return len(_read_state(folder)["log"]) if (folder / STATE).exists() else 0
 
 
 def _save(

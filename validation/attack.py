@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -113,7 +112,7 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
     """Every attack that is asked for: read where it was made before, made and written where not."""
     import torch
 
-    from geometry.files import cut_torn_line, locked
+    from geometry.files import appending, locked
     from geometry.norms import parse_norm
     from smoothing.bring import model_of
     from smoothing.settings import pick_device, short_hash
@@ -146,18 +145,15 @@ def attacks(args: Namespace, votes: RunFolder, test: Dataset) -> list[Attacked]:
             progress(
                 len(chosen) * len(names), "attacking", "attack", done=len(chosen) * len(names) - len(tasks)
             ) as bar,
+            appending(args.run / ATTACKS_FILE) as append,
         ):
-            cut_torn_line(args.run / ATTACKS_FILE)
-            with (args.run / ATTACKS_FILE).open("a") as stream:
-                for i, name in tasks:
-                    row = votes.rows[i]
-                    x = torch.from_numpy(test.images([row.index])[0]).to(device)
-                    one = attack(attacker, x, row.chosen, parse_norm(name), float(radii[name][i]), row.index)
-                    stream.write(json.dumps({"key": key, **asdict(one)}, separators=(",", ":")) + "\n")
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                    done[row.index, name] = one
-                    bar.update()
+            for i, name in tasks:
+                row = votes.rows[i]
+                x = torch.from_numpy(test.images([row.index])[0]).to(device)
+                one = attack(attacker, x, row.chosen, parse_norm(name), float(radii[name][i]), row.index)
+                append({"key": key, **asdict(one)})
+                done[row.index, name] = one
+                bar.update()
     return [done[votes.rows[i].index, name] for i in chosen for name in names]
 
 

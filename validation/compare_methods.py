@@ -182,7 +182,7 @@ def _save(folder: Path, document: dict[str, Any]) -> None:
     """comparison.json and comparison.csv, whole or not at all."""
     import json
 
-    from geometry.files import jsonable
+    from geometry.files import jsonable, write_atomic
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -207,9 +207,7 @@ def _save(folder: Path, document: dict[str, Any]) -> None:
         ("comparison.csv", text.getvalue()),
         ("comparison.json", json.dumps(jsonable(document), allow_nan=False) + "\n"),
     ):
-        partial = folder / f"{name}.partial"
-        partial.write_text(content)
-        partial.replace(folder / name)
+        write_atomic(folder / name, content)
 
 
 def _report(results: list[Comparison]) -> str:

@@ -43,6 +43,10 @@ def parser() -> Parser:
 def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
+    if args.store:
+        from geometry.files import check_writable
+
+        check_writable(args.store)
     if args.dataset == LOW:
         from validation.low_dimensional import NAMES, write
 

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,57 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command_runs import CERTIFY, TRAIN, TRAINED, call, lines, settle, start, undisturbed
 
-from geometry.cli import run
 from smoothing import parse_noise
 from smoothing.data import load_dataset
 from smoothing.voting import ESTIMATION, SELECTION, Voter
 
-ROOT = Path(__file__).parents[2]
-
-MODEL = '''
-import os, time
-import torch
-from torch import nn
-
-class Pixels(nn.Module):
-    """The class is the largest of the first ten pixels; $NAP seconds a forward pass, so that a kill hits it."""
-    def __init__(self):
-        super().__init__()
-        self.nap = float(os.environ.get("NAP", "0"))
-
-    def forward(self, x):
-        time.sleep(self.nap)
-        return x.flatten(1)[:, :10].clone()
-'''
-
-CERTIFY = ("--model", "resume_model:Pixels", "--images", 12, "--n", 2000, "--norms", "l1", "--run-dir", "run")
-TRAIN = ("--dataset", "npz:few.npz", "--model", "mlp", "--noise", "laplace", "--sigma", 0.3)
-TRAINED = ("training.json", "loss.jsonl", "weights.safetensors")
-
 
 class Crash(BaseException):
     """Stands for the end of the process: nothing in the library catches it."""
-
-
-def call(command: str, *argv: object) -> tuple[str, str]:
-    """Stdout and stderr of a command that succeeds, run in this process."""
-    main = importlib.import_module(f"smoothing.{command}").main
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
-        run(lambda: main([str(a) for a in argv]), f"smoothing.{command}")
-    assert not end.value.code, err.getvalue()
-    return out.getvalue(), err.getvalue()
-
-
-def start(command: str, *argv: object, nap: float = 0.0) -> subprocess.Popen[bytes]:
-    """The command as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", f"smoothing.{command}", *map(str, argv)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NAP": str(nap)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool], delay: float = 0.0) -> bool:
@@ -81,10 +38,6 @@ def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool], delay
     return process.wait() == -signal.SIGKILL
 
 
-def lines(path: str) -> int:
-    return Path(path).read_bytes().count(b"\n") if Path(path).exists() else 0
-
-
 def contents(folder: str) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir())}
 
@@ -92,20 +45,8 @@ def contents(folder: str) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory of the test's own, with the model in it."""
-    (tmp_path / "resume_model.py").write_text(MODEL)
-    digits = load_dataset("digits", split="train")
-    np.savez(tmp_path / "few.npz", images=digits.images(range(300)), labels=digits.labels[:300])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.delitem(sys.modules, "resume_model", raising=False)
+    settle(tmp_path, monkeypatch)
     return tmp_path
-
-
-def undisturbed() -> bytes:
-    """The rows of the run that nobody disturbed."""
-    call("certify", *CERTIFY, "--run-dir", "whole")
-    return Path("whole/rows.jsonl").read_bytes()
 
 
 # ---- certification ---------------------------------------------------------------------------------------
