@@ -12,11 +12,13 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import PicklingError
 from queue import SimpleQueue
 from typing import Any
 
@@ -94,8 +96,13 @@ def connected(workers: int | str, device: str) -> Iterator[tuple[Any, int]]:
                 **quiet,
             )
         else:
-            ray.init(address="auto" if workers == "ray://auto" else workers, **quiet)
-    except (ConnectionError, ImportError, RuntimeError, ValueError) as error:
+            # The cluster runs the driver's code, whatever version is installed there.
+            code = [str(Path(__file__).parents[1] / room) for room in ("geometry", "smoothing")]
+            address = "auto" if workers == "ray://auto" else workers
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what the error says once more
+                ray.init(address=address, runtime_env={"py_modules": code}, **quiet)
+    except (ConnectionError, ImportError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"--workers {workers}: Ray does not start or answer: {reason[0]}") from error
@@ -186,11 +193,8 @@ def _put(ray: Any, job: Job) -> Any:
     model = job.model if job.device == "cpu" else copy.deepcopy(job.model).cpu()
     try:
         return ray.put(Job(model, job.noise, job.num_classes, job.batch, job.device, job.plan))
-    except (
-        TypeError,
-        AttributeError,
-        NotImplementedError,
-    ) as error:  # what pickle says of locks, files, generators
+    except (TypeError, AttributeError, NotImplementedError, ImportError, PicklingError) as error:
+        # Locks and open files cannot be sent, and a cluster must be able to import the model's code.
         raise InputError(f"the model cannot be sent to workers: {_first_line(error)}") from error
 
 
