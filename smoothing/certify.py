@@ -26,7 +26,9 @@ from smoothing.settings import (
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from geometry.norms import Norm
@@ -225,14 +227,17 @@ def vote(
         todo = [i for i in indices if i not in done]
         if done and todo:
             print(f"resuming {path}: {len(done)} of {len(indices)} images are there", file=sys.stderr)
+
+        def load(i: int) -> NDArray[np.float32]:
+            return test.images([i])[0]
+
         if args.workers is None or not todo:
-            counted = count_here(voter, test, todo, plan)
+            counted = count_here(voter, todo, load, plan)
         else:
             from smoothing.cluster import Job, counting_on
 
             job = Job(model, noise, test.num_classes, voter.batch, device.type, plan)
-            source = counting_on(args.workers, job, todo, lambda i: test.images([i])[0])
-            counted = stack.enter_context(source)
+            counted = stack.enter_context(counting_on(args.workers, job, todo, load))
         bar = stack.enter_context(progress(len(indices), "certifying", "image", done=len(done)))
         for image in counted:
             row = make_row(

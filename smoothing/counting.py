@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from smoothing.data import Dataset
 from smoothing.sequential import Stopping, count_until
 from smoothing.units import Answer, Counted, Unit
 from smoothing.voting import ESTIMATION, SELECTION, Voter, block_size
@@ -43,11 +43,13 @@ def count_unit(voter: Voter, x: torch.Tensor, unit: Unit, plan: Plan) -> Answer:
     return Answer(votes0, votes, time.perf_counter() - begun)
 
 
-def count_here(voter: Voter, test: Dataset, images: Iterable[int], plan: Plan) -> Iterator[Counted]:
-    """The votes of ``images``, one after another in this process."""
+def count_here(
+    voter: Voter, images: Iterable[int], load: Callable[[int], np.ndarray], plan: Plan
+) -> Iterator[Counted]:
+    """The votes of ``images``, which ``load`` brings, one after another in this process."""
     for i in images:
         begun = time.perf_counter()
-        x = torch.from_numpy(test.images([i])[0])
+        x = torch.from_numpy(load(i))
         answer = count_unit(voter, x, Unit(i, 0, plan.n), plan)
         assert answer.votes0 is not None
         yield Counted(i, answer.votes0, answer.votes, time.perf_counter() - begun)

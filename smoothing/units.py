@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SECONDS = 1.0
 """Of a worker's time in a unit: a thousand times what it costs to hand one out."""
 _LEAST = 0.1  # at the end, where units shrink
+_DRIVER = 5e-4  # seconds of the driver a unit: with many workers it would not keep up with smaller ones
 _AHEAD = 1000  # images that may be finished before their turn: what the driver holds is bounded
 _TRIES = 3  # workers that a unit may end before it is given up
 
@@ -96,7 +97,8 @@ class Deal:
         if self._pace is None:
             return min(self._block, rest)
         left = (len(self._images) - self._next) * self._n - self._first
-        due = min(SECONDS, max(_LEAST, left * self._pace / (2 * self._workers)))
+        least = max(_LEAST, _DRIVER * self._workers)
+        due = min(SECONDS, max(least, left * self._pace / (2 * self._workers)))
         pieces = max(1, round(rest * self._pace / due))
         return min(rest, -(-rest // (pieces * self._block)) * self._block)
 
