@@ -18,7 +18,9 @@ from typing import Any
 
 from benchmarks.scaling_simulation import CAUSES, Costs, Work, bottleneck, simulate
 from geometry import cli
+from geometry.errors import InputError
 
+PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 GPUS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 IMAGENET = Work(images=500, n=100_000, n0=100, block=100)
 
@@ -37,13 +39,17 @@ TINY = Case("linear", (1, 1, 1), 1)
 
 
 def main() -> None:
-    from benchmarks.results import describe_machine
+    from benchmarks.results import describe_machine, write_section
 
     args = parser().parse_args()
+    if not any(args.only in case.model for case in CASES):
+        raise InputError(f"no model's name contains {args.only!r}")
+    if args.write and args.only:
+        raise InputError("--write is for whole runs: leave out --only")
     document: dict[str, Any] = {"machine": describe_machine(("numpy", "torch", "ray"))}
     document["throughput"] = [throughput(case, args) for case in CASES if args.only in case.model]
     found = overheads(args.units)
-    spread = max((case["spread"] for case in document["throughput"]), default=0.05)
+    spread = max(case["spread"] for case in document["throughput"])
     costs = Costs(
         rate=args.rate,
         spread=spread,
@@ -64,10 +70,13 @@ def main() -> None:
     ]
     # A long run, or workers that are up already, shows what comes next.
     document["no_start"] = simulate(GPUS[-1], IMAGENET, replace(costs, start=0.0, model_bytes=0.0))
+    text = render(document)
+    if args.write:
+        write_section("The numbers", f"`python -m benchmarks.scaling --write`\n\n```\n{text}\n```", PAGE)
     if args.json:
         cli.emit_json(document)
     else:
-        print(render(document))
+        print(text)
 
 
 def parser() -> cli.Parser:
@@ -91,6 +100,7 @@ def parser() -> cli.Parser:
     p.add_argument(
         "--gigabits", type=cli.positive_float, default=10.0, help="assumed: the driver's network (10)"
     )
+    p.add_argument("--write", action="store_true", help="put the tables into docs/scaling.md")
     p.add_argument("--json", action="store_true", help="one JSON document on stdout")
     return p
 

@@ -70,11 +70,10 @@ def simulate(
     lost = dict.fromkeys(CAUSES, 0.0)
     # (time, a number that breaks ties, unit, its seconds): what the driver hears next
     events: list[tuple[float, int, Unit | None, float]] = []
+    # one node gets the model after another: the driver's machine has one link
+    ready = [costs.start + model * (gpu // costs.gpus_per_node + 1) for gpu in range(gpus)]
     for gpu in range(gpus):
-        placed = model * (gpu // costs.gpus_per_node + 1)  # one node after another: the driver's link is one
-        lost["start"] += costs.start
-        lost["model"] += placed
-        heapq.heappush(events, (costs.start + placed, gpu, None, 0.0))
+        heapq.heappush(events, (ready[gpu], gpu, None, 0.0))
     driver = link = end = computing = 0.0
     opened = work.images * [False]
     idle: list[float] = []  # since when
@@ -102,6 +101,8 @@ def simulate(
             heapq.heappush(events, (link + costs.trip + seconds, tie + gpus, unit, seconds))
         driver += len(rows) * costs.row
         end = driver
+    lost["start"] = gpus * min(end, costs.start)
+    lost["model"] = sum(min(end, moment) - min(end, costs.start) for moment in ready)  # it may come too late
     lost["tail"] = sum(end - since for since in idle)
     total = gpus * end
     return {

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import PicklingError
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from smoothing.units import Answer, Counted, Deal, Unit
 from smoothing.voting import Voter, reuse_memory
 
 _STARTS = 3  # workers that may end in a row before one of them has the model
+_PATIENCE = 60.0  # seconds without a sign of any worker
 _INLINE = 100_000  # bytes: what is larger, Ray would store anew with every unit
 
 
@@ -136,7 +137,7 @@ def count_units(
     events: SimpleQueue[tuple[Any, Unit | None, Future[Answer]]] = SimpleQueue()
     pixels: dict[int, Any] = {}
     idle: list[Any] = []
-    stillborn = 0
+    stillborn, heard = 0, False
 
     def expect(worker: Any, unit: Unit | None, reply: Any) -> None:
         reply.future().add_done_callback(lambda future: events.put((worker, unit, future)))
@@ -165,7 +166,13 @@ def count_units(
             continue  # an error may stand behind them
         if deal.complete:
             return
-        worker, unit, future = events.get()
+        try:
+            worker, unit, future = events.get(timeout=None if heard else _PATIENCE)
+        except Empty:
+            print("waiting for Ray to start the first worker: is the cluster busy?", file=sys.stderr)
+            heard = True  # said once
+            continue
+        heard = True
         try:
             answer = future.result()
         except ray.exceptions.RayTaskError as error:  # the worker lives; what it did raised

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import math
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from geometry.cli import run
@@ -133,6 +135,54 @@ def test_a_model_that_cannot_be_sent_is_one_line() -> None:
     job = Job(model, parse_noise("uniform", dim=64, sigma=0.5), 10, 100, "cpu", Plan(64, 100, 0))
     with pytest.raises(InputError, match="cannot be sent to workers"):
         _put(Store(), job)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_worker_on_a_gpu_needs_one() -> None:
+    from smoothing.cluster import connected
+
+    with pytest.raises(InputError, match="a worker takes a GPU, and Ray found"), connected(99, "cuda"):
+        pass
+    with (
+        pytest.raises(InputError, match="Ray does not start or answer"),
+        connected("ray://127.0.0.1:9", "cpu"),
+    ):
+        pass
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("model", "shape"), [("small-cnn", (1, 8, 8)), ("cifar-resnet20", (3, 16, 16)), ("linear", (3, 112, 112))]
+)
+def test_units_of_a_worker_add_up_to_the_votes_of_the_image(model: str, shape: tuple[int, ...]) -> None:
+    """Through the bytes in which Ray sends a model, in a layout that noise is added in."""
+    from ray import cloudpickle
+
+    from smoothing.batching import lay_out
+    from smoothing.cluster import Job, Worker
+    from smoothing.counting import Plan, count_here
+    from smoothing.models import build_model
+    from smoothing.noises import parse_noise
+    from smoothing.units import Deal
+    from smoothing.voting import Voter
+
+    network = build_model(model, shape, 10).eval()
+    lay_out(network, shape)
+    noise = parse_noise("exp-l2:k=2", dim=math.prod(shape), sigma=0.3)
+    plan = Plan(70, 730, seed=5)
+    x = np.random.default_rng(0).random(shape, dtype=np.float32)
+    (want,) = count_here(Voter(network, noise, 10), [3], lambda i: x, plan)
+    worker = Worker()
+    worker.begin(cloudpickle.loads(cloudpickle.dumps(Job(network, noise, 10, None, "cpu", plan))))
+    deal = Deal([3], n0=plan.n0, n=plan.n, block=plan.block(noise.dim, "cpu"), workers=50)
+    units = list(iter(deal.take, None))
+    for unit in reversed(units):
+        deal.done(unit, worker.count(unit, x))
+    (got,) = deal.in_turn()
+    assert len(units) > 1
+    for a, b in ((want.votes0, got.votes0), (want.votes, got.votes)):
+        assert a.counts.tolist() == b.counts.tolist() and (a.n, a.invalid) == (b.n, b.invalid)
 
 
 # ---- the same rows ---------------------------------------------------------------------------------------
