@@ -138,6 +138,22 @@ def test_a_model_that_cannot_be_sent_is_one_line() -> None:
 
 
 @needs_ray
+def test_a_cluster_may_have_the_gpu_that_the_driver_lacks() -> None:
+    import torch
+
+    from smoothing.settings import at_home, pick_device
+
+    if torch.cuda.is_available():
+        pytest.skip("this driver has one")
+    device = pick_device("cuda", elsewhere=True)
+    assert device.type == "cuda" and at_home(device).type == "cpu"
+    got = call(*CERTIFY, "--device", "cuda", "--batch", "auto", "--workers", "ray://127.0.0.1:9")
+    assert got.startswith("2 ") and "only the cluster has" in got
+    got = call(*CERTIFY, "--device", "cuda", "--workers", 2)
+    assert got.startswith("2 ") and "no CUDA device is available here" in got
+
+
+@needs_ray
 @pytest.mark.slow
 def test_a_worker_on_a_gpu_needs_one() -> None:
     from smoothing.cluster import connected
