@@ -6,12 +6,13 @@ with that a simulation of ImageNet on GPUs, which names what is waited for (``sc
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
@@ -28,7 +29,7 @@ IMAGENET = Work(images=500, n=100_000, n0=100, block=100)
 
 @dataclass(frozen=True)
 class Case:
-    """A model, its images, and samples an image that take a core less than a second."""
+    """A model, its and samples an image that take a core less than a second."""
 
     model: str
     shape: tuple[int, int, int]
@@ -36,6 +37,7 @@ class Case:
 
 
 CASES = (Case("small-cnn", (1, 28, 28), 20_000), Case("wide-resnet-40-2", (3, 32, 32), 100))
+WARM = 4.0  # seconds from the first worker's first image until all are up
 TINY = Case("linear", (1, 1, 1), 1)
 
 
@@ -50,7 +52,7 @@ def main() -> None:
     document: dict[str, Any] = {"machine": describe_machine(("numpy", "torch", "ray"))}
     document["throughput"] = [throughput(case, args) for case in CASES if args.only in case.model]
     found = overheads(args.units)
-    spread = max(case["spread"] for case in document["throughput"])
+    spread = min(case["spread"] for case in document["throughput"])  # more is the machine's other guests
     costs = Costs(
         rate=args.rate,
         spread=spread,
@@ -84,9 +86,9 @@ def parser() -> cli.Parser:
     p = cli.Parser(
         prog="python -m benchmarks.scaling", description="Time the workers, and simulate many GPUs."
     )
-    p.add_argument("--images", type=cli.positive_int, default=12, metavar="N", help="of a repetition (12)")
+    p.add_argument("--seconds", type=cli.positive_float, default=5.0, help="of a measurement (5)")
     p.add_argument(
-        "--repetitions", type=cli.positive_int, default=5, metavar="N", help="of which the best is shown (5)"
+        "--repetitions", type=cli.positive_int, default=3, metavar="N", help="of which the best is shown (3)"
     )
     p.add_argument(
         "--units", type=cli.positive_int, default=2000, metavar="N", help="that compute nothing (2000)"
@@ -125,7 +127,7 @@ def job_of(case: Case, n0: int = 64) -> Any:
 
 
 def throughput(case: Case, args: Any) -> dict[str, Any]:
-    """Samples a second between the first image and the last: here with one thread and all, and with 1 and 2 workers.
+    """Samples a second in a steady state: here with one thread and all, and with 1 and 2 workers.
 
     The best of several turns, since the machine's other guests only ever slow one down.
     """
@@ -136,8 +138,9 @@ def throughput(case: Case, args: Any) -> dict[str, Any]:
     from smoothing.voting import Voter, reuse_memory
 
     reuse_memory()
-    job, images = job_of(case), list(range(args.images + 2))
+    job, images = job_of(case), list(range(10**6))
     rates: dict[str, list[float]] = {}
+    costs: dict[str, list[float]] = {}
     paces: list[float] = []
 
     def load(i: int) -> Any:
@@ -145,19 +148,28 @@ def throughput(case: Case, args: Any) -> dict[str, Any]:
 
     with connected(2, "cpu") as (ray, _):
         for _ in range(args.repetitions):
-            for lanes in sorted({1, torch.get_num_threads()}):
-                counted = count_here(Voter(job.model, job.noise, 10, lanes=lanes), images, load, job.plan)
-                name = f"here, {lanes} thread{'s' * (lanes > 1)}"
-                rates.setdefault(name, []).append(timed(counted, case.n + 64)[0])
-            for workers in (1, 2):
-                rate, seconds = timed(count_units(ray, workers, job, images, load), case.n + 64)
-                rates.setdefault(f"{workers} worker{'s' * (workers > 1)}", []).append(rate)
-                paces += seconds if workers == 1 else []
+            ways = {
+                f"here, {lanes} thread{'s' * (lanes > 1)}": count_here(
+                    Voter(job.model, job.noise, 10, lanes=lanes), images, load, job.plan
+                )
+                for lanes in sorted({1, torch.get_num_threads()})
+            } | {
+                f"{workers} worker{'s' * (workers > 1)}": count_units(ray, workers, job, images, load)
+                for workers in (1, 2)
+            }
+            for name, counted in ways.items():
+                warm, clock = (WARM, cpu_seconds) if "worker" in name else (0.0, time.process_time)
+                rate, cost, seconds = timed(counted, case.n + 64, warm, args.seconds, clock)
+                counted.close()  # type: ignore[attr-defined]
+                rates.setdefault(name, []).append(rate)
+                costs.setdefault(name, []).append(cost)
+                paces += seconds if name == "1 worker" else []
     return {
         "model": case.model,
         "n": case.n,
-        "images": args.images,
+        "seconds": args.seconds,
         "rates": {name: max(values) for name, values in rates.items()},
+        "cpu": {name: min(values) for name, values in costs.items()},
         "spread": spread(paces),
     }
 
@@ -168,15 +180,37 @@ def spread(seconds: list[float]) -> float:
     return (high - low) / 1.349
 
 
-def timed(counted: Iterable[Any], samples: int) -> tuple[float, list[float]]:
-    """(samples a second, seconds of each image) from the first to the last, without what happens once."""
-    begun, seconds = None, []
+def timed(
+    counted: Iterable[Any], each: int, warm: float, window: float, clock: Callable[[], float]
+) -> tuple[float, float, list[float]]:
+    """Samples a second, CPU seconds a sample by ``clock``, seconds of each image, over a ``window`` of seconds.
+
+    It begins ``warm`` seconds after the first image, when all workers are up and those before them gone.
+    """
+    first, begun, cpu, seconds = 0.0, 0.0, 0.0, []
     for image in counted:
-        if begun is not None:
+        now = time.perf_counter()
+        first = first or now
+        if begun:
             seconds.append(image.seconds)
-        begun = begun or time.perf_counter()
-    assert begun is not None
-    return samples * len(seconds) / (time.perf_counter() - begun), seconds
+            if now - begun >= window:
+                break
+        elif now - first >= warm:
+            begun, cpu = now, clock()
+    total = each * len(seconds)
+    return total / (time.perf_counter() - begun), (clock() - cpu) / total, seconds
+
+
+def cpu_seconds() -> float:
+    """Of this process and all that descend from it: Ray's servers and the workers."""
+    import psutil
+
+    total = 0.0
+    for process in (own := psutil.Process(), *own.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def overheads(units: int) -> dict[str, float]:
@@ -246,10 +280,14 @@ def render(document: dict[str, Any]) -> str:
     parts = ["\n".join(f"{name:18}{value}" for name, value in document["machine"].items())]
     for case in document["throughput"]:
         base = case["rates"]["here, 1 thread"]
-        rows = [[name, f"{rate:,.0f}", f"{rate / base:.2f}"] for name, rate in case["rates"].items()]
-        title = f"{case['model']}, {case['images']} images of {case['n']:,} samples"
+        cpu = case["cpu"]
+        rows = [
+            [name, f"{rate:,.0f}", f"{rate / base:.2f}", f"{cpu[name] / cpu['here, 1 thread']:.2f}"]
+            for name, rate in case["rates"].items()
+        ]
+        title = f"{case['model']}, images of {case['n']:,} samples, {case['seconds']:g} s"
         title += f"; an image's time on a worker varies by {100 * case['spread']:.1f} %"
-        parts.append(f"{title}\n\n" + cli.table(["", "samples/s", "×"], rows))
+        parts.append(f"{title}\n\n" + cli.table(["", "samples/s", "×", "CPU time a sample, ×"], rows))
     found, costs = document["overheads"], document["costs"]
     parts.append(
         f"a unit that computes nothing takes {1e3 * found['unit']:.2f} ms, of which {1e3 * found['driver']:.2f} ms "

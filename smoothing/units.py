@@ -65,7 +65,7 @@ class Deal:
             0,
             0,
         )  # where cutting goes on: the image's position, and its copies handed out
-        self._pace: float | None = None  # seconds a sample, of the latest unit
+        self._pace: float | None = None  # seconds a sample, of the latest units
         self._parts: dict[int, list[Answer]] = {}
         self._missing: dict[int, int] = {}
         self._finished: dict[int, Counted | Exception] = {}
@@ -104,7 +104,8 @@ class Deal:
 
     def done(self, unit: Unit, answer: Answer) -> None:
         """The votes of a unit have come."""
-        self._pace = max(answer.seconds, 1e-9) / (unit.n + (0 if unit.first else self._n0))
+        pace = max(answer.seconds, 1e-9) / (unit.n + (0 if unit.first else self._n0))
+        self._pace = pace if self._pace is None else self._pace + 0.1 * (pace - self._pace)
         if unit.image not in self._parts:
             return  # another unit of the image failed
         parts = self._parts[unit.image]

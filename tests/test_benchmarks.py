@@ -275,7 +275,7 @@ class TestScaling:
     @pytest.mark.slow
     def test_a_short_run_measures_and_simulates(self):
         pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
-        argv = ("--only", "small", "--images", "3", "--repetitions", "1", "--units", "50")
+        argv = ("--only", "small", "--seconds", "0.5", "--repetitions", "1", "--units", "50")
         done = run(*argv, "--json", command="benchmarks.scaling")
         assert done.returncode == 0, done.stderr
         document = json.loads(done.stdout)
