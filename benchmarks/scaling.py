@@ -86,7 +86,7 @@ def parser() -> cli.Parser:
     p = cli.Parser(
         prog="python -m benchmarks.scaling", description="Time the workers, and simulate many GPUs."
     )
-    p.add_argument("--seconds", type=cli.positive_float, default=5.0, help="of a measurement (5)")
+    p.add_argument("--seconds", type=cli.positive_float, default=4.0, help="of a measurement (4)")
     p.add_argument(
         "--repetitions", type=cli.positive_int, default=3, metavar="N", help="of which the best is shown (3)"
     )
