@@ -13,6 +13,7 @@ from geometry.cli import Parser, Progress, emit_json, natural, positive_int, pro
 from smoothing.settings import (
     add_problem_options,
     add_training_options,
+    at_home,
     file_label,
     kind,
     load_split,
@@ -25,7 +26,9 @@ from smoothing.settings import (
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from geometry.norms import Norm
@@ -74,6 +77,13 @@ def parser() -> Parser:
         "halved where memory runs out",
     )
     p.add_argument(
+        "--workers",
+        type=workers,
+        metavar="N|ray://HOST:PORT",
+        help="count on Ray: N processes here, of a core or a GPU each, or all of a cluster's (ray://auto: the one "
+        "that this machine is part of); the rows are the same",
+    )
+    p.add_argument(
         "--run-dir", type=Path, help="the run folder (default: under runs/, named by the settings)"
     )
     p.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -104,6 +114,10 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
 
     # Everything that can be wrong is found before anything that takes time.
     check_alpha(args.alpha)
+    if args.workers is not None:
+        from smoothing.cluster import import_ray
+
+        import_ray()
     test = load_split(args, "test")
     noise = make_noise(args, math.prod(test.shape))
     for norm in norms:
@@ -117,13 +131,13 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
 
         args.until = parse_until(args.until)
         stop = Stopping(args.until, noise, args.alpha)
-    device = pick_device(args.device)
+    device = pick_device(args.device, elsewhere=isinstance(args.workers, str))
     known = vote_settings(args, test, noise, indices, device)
     if args.run_dir is not None:
         RunFolder.check(args.run_dir, {**known, "model": model_name(args, test)})
     else:
         check_writable(RUNS)
-    model, provenance, origin = bring_model(args, test, noise, device, progress)
+    model, provenance, origin = bring_model(args, test, noise, at_home(device), progress)
     facts = {**environment(), **origin, "dataset": args.dataset, "sigma": noise.sigma, "norms": args.norms}
     facts["runner_up"] = args.runner_up
     return vote(args, model, {**provenance, **known}, facts, test, noise, indices, device, stop, progress)
@@ -132,6 +146,11 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
 def batch_size(text: str) -> int | str:
     """An argparse type: ``auto`` or a whole number of at least 1."""
     return "auto" if text == "auto" else positive_int(text)
+
+
+def workers(text: str) -> int | str:
+    """An argparse type: a number of workers on this machine, or the address of a cluster."""
+    return text if text.startswith("ray://") else positive_int(text)
 
 
 def chosen_images(args: Namespace, test: Dataset) -> list[int]:
@@ -192,63 +211,71 @@ def vote(
     progress: Progress,
 ) -> Voted:
     """Count the votes that the run folder does not hold yet, row by row; Ctrl-C ends it after an image."""
+    from contextlib import ExitStack
+
     import torch
 
+    from geometry.errors import InputError
     from geometry.interrupts import gentle_stop
     from smoothing.batching import lay_out
+    from smoothing.counting import Plan, count_here
     from smoothing.runs import RunFolder, make_row
-    from smoothing.sequential import count_until
-    from smoothing.voting import ESTIMATION, SELECTION, Voter, reuse_memory
+    from smoothing.voting import Voter, reuse_memory
 
     reuse_memory()
     lay_out(model, test.shape)
     auto = args.batch == "auto"
-    voter = Voter(model, noise, test.num_classes, batch=None if auto else args.batch, device=device)
+    home = at_home(device)
+    if auto and home != device:
+        raise InputError("--batch auto probes the device, which only the cluster has: give a number")
+    voter = Voter(model, noise, test.num_classes, batch=None if auto else args.batch, device=home)
     voter.check(test.shape)
     if auto:
         voter.tune(test.shape)
         print(f"batch: {voter.batch}", file=sys.stderr)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    name = torch.cuda.get_device_name(home) if home.type == "cuda" else device.type
     facts = {**facts, "batch": voter.batch, "device": name}
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or RUNS / f"{label}_{short_hash(settings)}"
     folder = RunFolder.create(path, settings, facts)
     folder.runner_up = args.runner_up
+    plan = Plan(args.n0, args.n, args.seed, stop)
     started, samples = time.perf_counter(), 0
-    with folder.writing() as writer:
+    with folder.writing() as writer, ExitStack() as stack:
         done = {row.index for row in folder.rows}
         todo = [i for i in indices if i not in done]
         if done and todo:
             print(f"resuming {path}: {len(done)} of {len(indices)} images are there", file=sys.stderr)
+
+        def load(i: int) -> NDArray[np.float32]:
+            return test.images([i])[0]
+
+        if args.workers is None or not todo:
+            counted = count_here(voter, todo, load, plan)
+        else:
+            from smoothing.cluster import Job, counting_on
+
+            job = Job(model, noise, test.num_classes, voter.batch, device.type, plan)
+            counted = stack.enter_context(counting_on(args.workers, job, todo, load))
+        bar = stack.enter_context(progress(len(indices), "certifying", "image", done=len(done)))
         # A row holds all votes of an image, so that those of half an image would be lost: it is finished.
-        with (
-            progress(len(indices), "certifying", "image", done=len(done)) as bar,
-            gentle_stop("this image") as stopping,
-        ):
-            for i in todo:
-                begun = time.perf_counter()
-                x = torch.from_numpy(test.images([i])[0])
-                votes0 = voter.count(x, args.n0, seed=args.seed, image=i, stage=SELECTION)
-                if stop is None:
-                    votes = voter.count(x, args.n, seed=args.seed, image=i, stage=ESTIMATION)
-                else:
-                    chosen = int(votes0.counts.argmax())
-                    votes = count_until(voter, x, chosen, stop, most=args.n, seed=args.seed, image=i)
-                row = make_row(
-                    i,
-                    int(test.labels[i]),
-                    votes0=votes0,
-                    votes=votes,
-                    alpha=args.alpha,
-                    seed=args.seed,
-                    bound=folder.bound,
-                    draw=folder.draw(i),
-                )
-                writer.append(row, time.perf_counter() - begun)
-                samples += args.n0 + votes.n
-                bar.update()
-                if stopping():
-                    raise KeyboardInterrupt(f"{len(folder.rows)} of {len(indices)} images done")
+        stopping = stack.enter_context(gentle_stop("this image"))
+        for image in counted:
+            row = make_row(
+                image.image,
+                int(test.labels[image.image]),
+                votes0=image.votes0,
+                votes=image.votes,
+                alpha=args.alpha,
+                seed=args.seed,
+                bound=folder.bound,
+                draw=folder.draw(image.image),
+            )
+            writer.append(row, image.seconds)
+            samples += image.votes0.n + image.votes.n
+            bar.update()
+            if stopping():
+                raise KeyboardInterrupt(f"{len(folder.rows)} of {len(indices)} images done")
     return Voted(folder, time.perf_counter() - started, samples)
 
 

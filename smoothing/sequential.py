@@ -124,11 +124,10 @@ def count_until(
     image: int,
 ) -> Votes:
     """Votes of one image until ``stop(votes for chosen, n)``, or until there are ``most``."""
-    counts, invalid, n = np.zeros(voter.num_classes, dtype=np.int64), 0, 0
+    votes = Votes(np.zeros(voter.num_classes, dtype=np.int64), 0, 0)
     small, large = (block_size(voter.noise.dim, s, voter.device.type) for s in (SEQUENTIAL, ESTIMATION))
     for stage, first, more in looks(most, small, large):
-        votes = voter.count(x, more, first=first, seed=seed, image=image, stage=stage)
-        counts, invalid, n = counts + votes.counts, invalid + votes.invalid, n + votes.n
-        if stop(int(counts[chosen]), n):
+        votes += voter.count(x, more, first=first, seed=seed, image=image, stage=stage)
+        if stop(int(votes.counts[chosen]), votes.n):
             break
-    return Votes(counts, invalid, n)
+    return votes

@@ -86,13 +86,22 @@ def model_name(args: Namespace, data: Dataset) -> str:
     return "wide-resnet-40-2" if max(height, width) <= 64 else "resnet50"
 
 
-def pick_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one. InputError for cuda without one."""
+def pick_device(name: str, *, elsewhere: bool = False) -> torch.device:
+    """``auto`` is CUDA where there is one. InputError for cuda without one, unless it is meant ``elsewhere``."""
     import torch
 
+    if name == "cuda" and elsewhere:
+        return torch.device("cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: no CUDA device is available here; use --device cpu or auto")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def at_home(device: torch.device) -> torch.device:
+    """The device, or this machine's CPU where only a cluster's machines have such a one."""
+    import torch
+
+    return device if device.type == "cpu" or torch.cuda.is_available() else torch.device("cpu")
 
 
 def make_recipe(args: Namespace, data: Dataset) -> Recipe:

@@ -45,6 +45,9 @@ class Votes:
     invalid: int
     n: int
 
+    def __add__(self, other: Votes) -> Votes:
+        return Votes(self.counts + other.counts, self.invalid + other.invalid, self.n + other.n)
+
 
 def reuse_memory() -> None:
     """Let the C library keep freed activations instead of handing them back and faulting them in at every batch.

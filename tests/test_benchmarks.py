@@ -1,5 +1,6 @@
 """The benchmarks run and report what they measured; no test holds a time against a clock."""
 
+import dataclasses
 import json
 import math
 import subprocess
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import geometry, geometry_tasks, radii, report, worker
+from benchmarks import geometry, geometry_tasks, radii, report, scaling, worker
 from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_cells
 from benchmarks.radii import _run, parser
 from benchmarks.results import write_section
+from benchmarks.scaling_simulation import Costs, Work, bottleneck, simulate
 from smoothing import parse_noise
 from smoothing.methods import differential
 from smoothing.profiles.base import reciprocal_integral
@@ -231,3 +233,55 @@ def test_voting_prints_every_noise_over_the_floor():
     assert all(rate > 0 for rate in case["rates"].values())
     done = run("--only", "nothing", command="benchmarks.voting")
     assert done.returncode == 2 and "no model's name" in done.stderr
+
+
+class TestScaling:
+    FREE = Costs(
+        rate=100, spread=0, driver=0, trip=0, load=0, row=0, start=0, image_bytes=0, model_bytes=0, link=1e9
+    )  # fmt: skip
+    WORK = Work(images=8, n=1000, n0=0, block=10)
+
+    @pytest.mark.parametrize("gpus", [1, 4])
+    def test_without_costs_nothing_is_lost(self, gpus):
+        result = simulate(gpus, self.WORK, self.FREE)
+        assert result["seconds"] == pytest.approx(80 / gpus, rel=0.02) and result["efficiency"] > 0.98
+
+    @pytest.mark.parametrize(
+        ("change", "cause"),
+        [
+            ({"start": 9.0}, "start"),
+            ({"model_bytes": 1e10, "gpus_per_node": 1}, "model"),
+            ({"driver": 0.5}, "driver"),
+            ({"image_bytes": 1e9}, "network"),
+            ({"trip": 0.5}, "trip"),
+        ],
+    )
+    def test_what_is_slow_is_named_and_every_second_is_booked(self, change, cause):
+        costs = dataclasses.replace(self.FREE, spread=0.1, **change)
+        result = simulate(6, self.WORK, costs)
+        assert bottleneck(result) == cause
+        assert result["efficiency"] + sum(result["lost"].values()) == pytest.approx(1)
+        assert all(share >= 0 for share in result["lost"].values())
+
+    def test_an_image_as_the_unit_leaves_a_tail(self):
+        result = simulate(5, self.WORK, self.FREE, whole_images=True)
+        assert result["seconds"] == pytest.approx(20) and result["efficiency"] == pytest.approx(0.8)
+        assert bottleneck(result) == "tail" and result["units"] == 8
+
+    def test_bad_input_is_one_line(self):
+        done = run("--only", "nothing", command="benchmarks.scaling")
+        assert done.returncode == 2 and "no model's name" in done.stderr
+
+    @pytest.mark.slow
+    def test_a_short_run_measures_and_simulates(self):
+        pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
+        argv = ("--only", "small", "--seconds", "0.5", "--repetitions", "1", "--units", "50")
+        done = run(*argv, "--json", command="benchmarks.scaling")
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        (case,) = document["throughput"]
+        assert {"1 worker", "2 workers", "here, 1 thread"} <= case["rates"].keys()
+        assert 0 < document["overheads"]["driver"] <= document["overheads"]["unit"]
+        efficiency = [row["efficiency"] for row in document["simulation"]]
+        assert len(efficiency) == 11 and efficiency[0] > 0.99 > efficiency[-1] > 0.1
+        assert "The bottleneck at 1024 GPUs" in scaling.render(document)

@@ -1,0 +1,330 @@
+"""``python -m benchmarks.scaling``: what workers cost and gain here, and what that makes of 1 to 1024 GPUs.
+
+Samples a second without workers and with one and two of Ray's, in turns; what a unit costs that computes nothing; and
+with that a simulation of ImageNet on GPUs, which names what is waited for (``scaling_simulation``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from benchmarks.scaling_simulation import CAUSES, Costs, Work, bottleneck, simulate
+from geometry import cli
+from geometry.errors import InputError
+
+PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
+GPUS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+IMAGENET = Work(images=500, n=100_000, n0=100, block=100)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its and samples an image that take a core less than a second."""
+
+    model: str
+    shape: tuple[int, int, int]
+    n: int
+
+
+CASES = (Case("small-cnn", (1, 28, 28), 20_000), Case("wide-resnet-40-2", (3, 32, 32), 100))
+WARM = 4.0  # seconds from the first worker's first image until all are up
+TINY = Case("linear", (1, 1, 1), 1)
+
+
+def main() -> None:
+    from benchmarks.results import describe_machine, write_section
+
+    args = parser().parse_args()
+    if not any(args.only in case.model for case in CASES):
+        raise InputError(f"no model's name contains {args.only!r}")
+    if args.write and args.only:
+        raise InputError("--write is for whole runs: leave out --only")
+    document: dict[str, Any] = {"machine": describe_machine(("numpy", "torch", "ray"))}
+    document["throughput"] = [throughput(case, args) for case in CASES if args.only in case.model]
+    found = overheads(args.units)
+    spread = min(case["spread"] for case in document["throughput"])  # more is the machine's other guests
+    costs = Costs(
+        rate=args.rate,
+        spread=spread,
+        driver=found["driver"],
+        trip=found["trip"],
+        load=imagenet_load(),
+        row=row_seconds(),
+        start=found["start"],
+        image_bytes=4 * 3 * 224 * 224,
+        model_bytes=102e6,
+        link=args.gigabits * 1e9 / 8,
+    )
+    document |= {"overheads": found, "costs": asdict(costs)}
+    document["simulation"] = [
+        simulate(gpus, IMAGENET, costs)
+        | {"whole_images": simulate(gpus, IMAGENET, costs, whole_images=True)["efficiency"]}
+        for gpus in GPUS
+    ]
+    # A long run, or workers that are up already, shows what comes next.
+    document["no_start"] = simulate(GPUS[-1], IMAGENET, replace(costs, start=0.0, model_bytes=0.0))
+    text = render(document)
+    if args.write:
+        write_section("The numbers", f"`python -m benchmarks.scaling --write`\n\n```\n{text}\n```", PAGE)
+    if args.json:
+        cli.emit_json(document)
+    else:
+        print(text)
+
+
+def parser() -> cli.Parser:
+    p = cli.Parser(
+        prog="python -m benchmarks.scaling", description="Time the workers, and simulate many GPUs."
+    )
+    p.add_argument("--seconds", type=cli.positive_float, default=4.0, help="of a measurement (4)")
+    p.add_argument(
+        "--repetitions", type=cli.positive_int, default=3, metavar="N", help="of which the best is shown (3)"
+    )
+    p.add_argument(
+        "--units", type=cli.positive_int, default=2000, metavar="N", help="that compute nothing (2000)"
+    )
+    p.add_argument("--only", default="", metavar="TEXT", help="the models whose name contains TEXT")
+    p.add_argument(
+        "--rate",
+        type=cli.positive_float,
+        default=2000.0,
+        help="assumed: ResNet-50's samples a second on a GPU",
+    )
+    p.add_argument(
+        "--gigabits", type=cli.positive_float, default=10.0, help="assumed: the driver's network (10)"
+    )
+    p.add_argument("--write", action="store_true", help="put the tables into docs/scaling.md")
+    p.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return p
+
+
+def job_of(case: Case, n0: int = 64) -> Any:
+    """What a worker is given: the model laid out as the command does, under uniform noise."""
+    import torch
+
+    from smoothing.batching import lay_out
+    from smoothing.cluster import Job
+    from smoothing.counting import Plan
+    from smoothing.models.build import build_model
+    from smoothing.noises import parse_noise
+
+    torch.manual_seed(0)
+    dataset = {3: "cifar10"}.get(case.shape[0], "digits")
+    model = build_model(case.model, case.shape, 10, dataset=dataset).eval()
+    lay_out(model, case.shape)
+    noise = parse_noise("uniform", dim=int(torch.Size(case.shape).numel()), sigma=0.5)
+    return Job(model, noise, 10, None, "cpu", Plan(n0, case.n, 0))
+
+
+def throughput(case: Case, args: Any) -> dict[str, Any]:
+    """Samples a second in a steady state: here with one thread and all, and with 1 and 2 workers.
+
+    The best of several turns, since the machine's other guests only ever slow one down.
+    """
+    import torch
+
+    from smoothing.cluster import connected, count_units
+    from smoothing.counting import count_here
+    from smoothing.voting import Voter, reuse_memory
+
+    reuse_memory()
+    job, images = job_of(case), list(range(10**6))
+    rates: dict[str, list[float]] = {}
+    costs: dict[str, list[float]] = {}
+    paces: list[float] = []
+
+    def load(i: int) -> Any:
+        return torch.rand(case.shape, generator=torch.Generator().manual_seed(i)).numpy()
+
+    with connected(2, "cpu") as (ray, _):
+        for _ in range(args.repetitions):
+            ways = {
+                f"here, {lanes} thread{'s' * (lanes > 1)}": count_here(
+                    Voter(job.model, job.noise, 10, lanes=lanes), images, load, job.plan
+                )
+                for lanes in sorted({1, torch.get_num_threads()})
+            } | {
+                f"{workers} worker{'s' * (workers > 1)}": count_units(ray, workers, job, images, load)
+                for workers in (1, 2)
+            }
+            for name, counted in ways.items():
+                warm, clock = (WARM, cpu_seconds) if "worker" in name else (0.0, time.process_time)
+                rate, cost, seconds = timed(counted, case.n + 64, warm, args.seconds, clock)
+                counted.close()  # type: ignore[attr-defined]
+                rates.setdefault(name, []).append(rate)
+                costs.setdefault(name, []).append(cost)
+                paces += seconds if name == "1 worker" else []
+    return {
+        "model": case.model,
+        "n": case.n,
+        "seconds": args.seconds,
+        "rates": {name: max(values) for name, values in rates.items()},
+        "cpu": {name: min(values) for name, values in costs.items()},
+        "spread": spread(paces),
+    }
+
+
+def spread(seconds: list[float]) -> float:
+    """The standard deviation of their logarithm, by their middle half: a minute's disturbance is no spread."""
+    low, _, high = quantiles(map(math.log, seconds), n=4)
+    return (high - low) / 1.349
+
+
+def timed(
+    counted: Iterable[Any], each: int, warm: float, window: float, clock: Callable[[], float]
+) -> tuple[float, float, list[float]]:
+    """Samples a second, CPU seconds a sample by ``clock``, seconds of each image, over a ``window`` of seconds.
+
+    It begins ``warm`` seconds after the first image, when all workers are up and those before them gone.
+    """
+    first, begun, cpu, seconds = 0.0, 0.0, 0.0, []
+    for image in counted:
+        now = time.perf_counter()
+        first = first or now
+        if begun:
+            seconds.append(image.seconds)
+            if now - begun >= window:
+                break
+        elif now - first >= warm:
+            begun, cpu = now, clock()
+    total = each * len(seconds)
+    return total / (time.perf_counter() - begun), (clock() - cpu) / total, seconds
+
+
+def cpu_seconds() -> float:
+    """Of this process and all that descend from it: Ray's servers and the workers."""
+    import psutil
+
+    total = 0.0
+    for process in (own := psutil.Process(), *own.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def overheads(units: int) -> dict[str, float]:
+    """Seconds until a worker has answered once, and of a unit that computes nothing: of the driver, and in all."""
+    import numpy as np
+
+    from smoothing.cluster import connected, count_units
+
+    job, begun = job_of(TINY, n0=1), time.perf_counter()
+    x = np.zeros(TINY.shape, dtype=np.float32)
+    with connected(1, "cpu") as (ray, _):
+        counted = count_units(ray, 1, job, list(range(units + 100)), lambda i: x)
+        next(counted)
+        start = time.perf_counter() - begun
+        for _ in range(99):
+            next(counted)
+        wall, own, busy = time.perf_counter(), time.process_time(), 0.0
+        for image in counted:
+            busy += image.seconds
+        own, wall = (time.process_time() - own) / units, (time.perf_counter() - wall - busy) / units
+    # With one worker driver and worker wait for each other: what the driver does not do itself is the way.
+    return {"start": start, "driver": own, "trip": max(0.0, wall - own), "unit": wall}
+
+
+def imagenet_load() -> float:
+    """Seconds to bring a photograph of ImageNet's usual size as 224×224 floats."""
+    import numpy as np
+    from PIL import Image
+
+    from smoothing.data import load_dataset
+
+    pixels = np.random.default_rng(0).integers(0, 256, (38, 50, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize((500, 375)).save(stream, "JPEG", quality=90)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("a", "b"):
+            (Path(folder) / "test" / name).mkdir(parents=True)
+            (Path(folder) / "test" / name / "0.jpg").write_bytes(stream.getvalue())
+        data = load_dataset(f"folder:{folder},size=224", split="test")
+        return median_seconds(lambda: data.images([0]))
+
+
+def row_seconds() -> float:
+    """Seconds to write a row and its time, each synchronised with the disk."""
+    with tempfile.TemporaryFile(dir=".") as stream:
+
+        def write() -> None:
+            for _ in range(2):
+                stream.write(b"x" * 4000)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+        return median_seconds(write)
+
+
+def median_seconds(call: Any) -> float:
+    seconds = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - begun)
+    return median(seconds)
+
+
+def render(document: dict[str, Any]) -> str:
+    """The measured rates, the costs, the simulated runs and what limits them."""
+    parts = ["\n".join(f"{name:18}{value}" for name, value in document["machine"].items())]
+    for case in document["throughput"]:
+        base = case["rates"]["here, 1 thread"]
+        cpu = case["cpu"]
+        rows = [
+            [name, f"{rate:,.0f}", f"{rate / base:.2f}", f"{cpu[name] / cpu['here, 1 thread']:.2f}"]
+            for name, rate in case["rates"].items()
+        ]
+        title = f"{case['model']}, images of {case['n']:,} samples, {case['seconds']:g} s"
+        title += f"; an image's time on a worker varies by {100 * case['spread']:.1f} %"
+        parts.append(f"{title}\n\n" + cli.table(["", "samples/s", "×", "CPU time a sample, ×"], rows))
+    found, costs = document["overheads"], document["costs"]
+    parts.append(
+        f"a unit that computes nothing takes {1e3 * found['unit']:.2f} ms, of which {1e3 * found['driver']:.2f} ms "
+        f"are the driver's; the first answer comes after {found['start']:.1f} s\n"
+        f"an ImageNet photograph takes the driver {1e3 * costs['load']:.1f} ms, a row {1e3 * costs['row']:.2f} ms"
+    )
+    parts.append(
+        f"Simulated: {IMAGENET.images} images, n = {IMAGENET.n:,}, {costs['rate']:,.0f} samples/s a GPU, unit times "
+        f"varying by {100 * costs['spread']:.1f} %,\n{costs['link'] * 8 / 1e9:g} Gbit/s out of the driver's machine"
+    )
+    rows = [
+        [
+            f"{r['gpus']}",
+            _duration(r["seconds"]),
+            f"{100 * r['efficiency']:.1f}",
+            *(f"{100 * r['lost'][cause]:.1f}" for cause in CAUSES),
+            f"{100 * r['driver_busy']:.0f}",
+            bottleneck(r),
+            f"{100 * r['whole_images']:.1f}",
+        ]
+        for r in document["simulation"]
+    ]
+    header = ["GPUs", "time", "efficiency %", *(f"{cause} %" for cause in CAUSES)]
+    parts.append(cli.table([*header, "driver busy %", "most lost to", "image units %"], rows, left=0))
+    last, most = document["no_start"], document["simulation"][-1]
+    parts.append(
+        f"The bottleneck at {most['gpus']} GPUs: {bottleneck(most)}. Were the workers up already, efficiency would be "
+        f"{100 * last['efficiency']:.1f} %, and most lost to: {bottleneck(last)}."
+    )
+    return "\n\n".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.2f} h"
+
+
+if __name__ == "__main__":
+    cli.run(main, "benchmarks.scaling")
