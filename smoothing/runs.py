@@ -12,10 +12,8 @@ import gzip
 import json
 import platform
 import subprocess
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,64 +22,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometry.errors import InputError
-from geometry.files import appending, check_writable, jsonable, locked, whole_lines, write_atomic, write_json
+from geometry.files import appending, check_writable, jsonable, locked, write_atomic, write_json
 from geometry.norms import Norm
 from smoothing.betting import betting_lower
 from smoothing.certificate import Certificate
 from smoothing.confidence import ABSTAIN, Bound, check_alpha, clopper_pearson_lower, randomized_lower
 from smoothing.noises import Noise, parse_noise
+from smoothing.rows import PACKED, ROWS, TIMES, Row, RowWriter, make_row, read_lines, read_rows, read_times
 from smoothing.runner_up import certify_runner_up, two_bounds
 from smoothing.theorems import certify_radius
 
-CONFIG, ROWS, TIMES = "config.json", "rows.jsonl", "times.jsonl"
+__all__ = [
+    "CONFIG",
+    "PACKED",
+    "ROWS",
+    "TIMES",
+    "Row",
+    "RunFolder",
+    "environment",
+    "make_row",
+    "pack",
+    "read_times",
+]
+
+CONFIG = "config.json"
 _DRAW = 101  # the stream of randomized bounds: votes have the small numbers (``voting``)
-PACKED = "rows.jsonl.gz"
-"""A finished run's rows, where they are kept compressed."""
-
-Append = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class Row:
-    """The evidence about one image: what was asked, and how the votes fell."""
-
-    index: int
-    label: int
-    n0: int
-    n: int
-    alpha: float
-    seed: int
-    votes0: list[int]
-    """Votes per class of the n0 selection samples."""
-    votes: list[int]
-    """Votes per class of the n estimation samples; they sum to n less the invalid ones."""
-    invalid: int
-    """Samples whose logits were NaN: votes for no class."""
-    prediction: int
-    """The class chosen by votes0 if its probability is certified above 1/2, else ABSTAIN (-1)."""
-    draw: float | None = None
-    """The uniform number of a randomized bound, where the run has those."""
-
-    @property
-    def chosen(self) -> int:
-        """The class that the selection samples chose."""
-        return int(np.argmax(self.votes0))
-
-    def fits(self, settings: dict[str, Any]) -> bool:
-        """Whether this is a row that a run of these settings can have written."""
-        numbers = [self.index, self.label, self.n0, self.n, self.seed, self.invalid, self.prediction]
-        counts = [self.votes0, self.votes]
-        classes = len(settings["classes"])
-        return (
-            all(type(v) is int for v in numbers)
-            and all(isinstance(c, list) and len(c) == classes for c in counts)
-            and all(type(v) is int and v >= 0 for c in counts for v in c)
-            and sum(self.votes0) + sum(self.votes) + self.invalid == self.n0 + self.n
-            and sum(self.votes) <= self.n
-            and all(getattr(self, key) == settings[key] for key in ("n0", "alpha", "seed"))
-            and (1 <= self.n <= settings["n"] if "until" in settings else self.n == settings["n"])
-            and (isinstance(self.draw, float) if "randomized" in settings else self.draw is None)
-        )
 
 
 class RunFolder:
@@ -166,7 +131,7 @@ class RunFolder:
             raise InputError(f"{path / CONFIG} is not the configuration of a run") from None
         if missing:
             raise InputError(f"{path / CONFIG} is not the configuration of a run: it has no {min(missing)}")
-        rows = list(_read_rows(path, settings))
+        rows = list(read_rows(path, settings))
         return cls(path, config, rows, alpha=alpha, theorem=theorem, runner_up=runner_up)
 
     @property
@@ -198,10 +163,10 @@ class RunFolder:
         with locked(self.path, wait=False):
             # Rows may have come since the folder was read; what is torn is cut off before anything is added.
             if (self.path / PACKED).exists() and not (self.path / ROWS).exists():
-                write_atomic(self.path / ROWS, b"".join(line + b"\n" for line in _lines(self.path)))
-            self.rows = list(_read_rows(self.path, self.settings))
+                write_atomic(self.path / ROWS, b"".join(line + b"\n" for line in read_lines(self.path)))
+            self.rows = list(read_rows(self.path, self.settings))
             with appending(self.path / ROWS) as row, appending(self.path / TIMES) as time:
-                yield RowWriter(self, row, time)
+                yield RowWriter(self.rows, row, time)
 
     # -- what the votes say -------------------------------------------------------------------------------
 
@@ -251,65 +216,6 @@ class RunFolder:
         return two_bounds(votes, chosen, [row.n for row in self.rows], self.alpha, self.bound)
 
 
-class RowWriter:
-    """Appends rows that survive a crash the moment they are written."""
-
-    def __init__(self, run: RunFolder, row: Append, time: Append) -> None:
-        self._run, self._row, self._time = run, row, time
-
-    def append(self, row: Row, seconds: float) -> None:
-        """Write one row and, before it, its time: no row is ever without one."""
-        fields = {name: value for name, value in asdict(row).items() if value is not None}
-        self._time({"index": row.index, "seconds": seconds})
-        self._row(fields)
-        self._run.rows.append(row)
-
-
-def make_row(
-    index: int,
-    label: int,
-    *,
-    votes0: Any,
-    votes: Any,
-    alpha: float,
-    seed: int,
-    bound: Bound = clopper_pearson_lower,
-    draw: float | None = None,
-) -> Row:
-    """The row of one image from its two ``Votes``: the class by votes0, abstention by votes and their ``bound``.
-
-    With a ``draw`` the bound is the randomized one.
-    """
-    chosen = int(np.argmax(votes0.counts))
-    k = votes.counts[chosen]
-    rho = bound(k, votes.n, alpha) if draw is None else randomized_lower(k, votes.n, alpha, draw)
-    return Row(
-        index,
-        label,
-        votes0.n,
-        votes.n,
-        alpha,
-        seed,
-        votes0.counts.tolist(),
-        votes.counts.tolist(),
-        votes0.invalid + votes.invalid,
-        chosen if rho > 0.5 else ABSTAIN,
-        draw,
-    )
-
-
-def read_times(path: Path) -> dict[int, float]:
-    """Seconds per image index, as far as they were recorded."""
-    times = {}
-    for line in whole_lines(path / TIMES):
-        try:
-            record = json.loads(line)
-            times[int(record["index"])] = float(record["seconds"])
-        except (ValueError, KeyError, TypeError):
-            continue  # times are informative only
-    return times
-
-
 def environment() -> dict[str, Any]:
     """Versions and revision, for the record."""
     import scipy
@@ -336,30 +242,5 @@ def environment() -> dict[str, Any]:
 def pack(folder: Path, to: Path) -> None:
     """A finished run as it is kept for others to read: its configuration, and its rows compressed."""
     write_atomic(to / CONFIG, (folder / CONFIG).read_bytes())
-    data = b"".join(line + b"\n" for line in _lines(folder))
+    data = b"".join(line + b"\n" for line in read_lines(folder))
     write_atomic(to / PACKED, gzip.compress(data, compresslevel=9, mtime=0))
-
-
-def _lines(folder: Path) -> list[bytes]:
-    """The whole lines of ``rows.jsonl``, or of what it was compressed to."""
-    if (folder / ROWS).exists() or not (folder / PACKED).is_file():
-        return whole_lines(folder / ROWS)
-    try:
-        return gzip.decompress((folder / PACKED).read_bytes()).split(b"\n")[:-1]
-    except (OSError, EOFError, zlib.error):
-        raise InputError(f"{folder / PACKED} is damaged") from None
-
-
-def _read_rows(folder: Path, settings: dict[str, Any]) -> Iterator[Row]:
-    path = folder / ROWS
-    seen: set[int] = set()
-    for number, line in enumerate(_lines(folder), start=1):
-        try:
-            row = Row(**json.loads(line))
-            sound = row.fits(settings) and row.index not in seen
-        except (ValueError, TypeError):
-            sound = False
-        if not sound:
-            raise InputError(f"{path}, line {number}: not a row of this run; the file is damaged")
-        seen.add(row.index)
-        yield row

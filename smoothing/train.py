@@ -76,7 +76,9 @@ def train_cached(
 
     from smoothing.models import build_model
     from smoothing.training import WEIGHTS, epochs_done, finished, train
+    from smoothing.voting import reuse_memory
 
+    reuse_memory()
     identity = training_identity(name, data, noise)
     if folder is None:
         label = file_label(kind(data), name, noise.spec, f"sigma{noise.sigma:.4g}", recipe.loss)

@@ -14,6 +14,7 @@ from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_c
 from benchmarks.radii import _run, parser
 from benchmarks.results import write_section
 from benchmarks.scaling_simulation import Costs, Work, bottleneck, simulate
+from benchmarks.training import NOISES
 from smoothing import parse_noise
 from smoothing.methods import differential
 from smoothing.profiles.base import reciprocal_integral
@@ -285,3 +286,13 @@ class TestScaling:
         efficiency = [row["efficiency"] for row in document["simulation"]]
         assert len(efficiency) == 11 and efficiency[0] > 0.99 > efficiency[-1] > 0.1
         assert "The bottleneck at 1024 GPUs" in scaling.render(document)
+
+
+def test_training_prints_what_every_noise_adds():
+    """One short repetition on the small model; every noise has a number."""
+    result = run(
+        "--only", "small", "--seconds", "0.01", "--repetitions", "1", "--json", command="benchmarks.training"
+    )
+    assert result.returncode == 0, result.stderr
+    added = json.loads(result.stdout)["added"]["small-cnn"]
+    assert set(NOISES) < set(added) and all(0.2 < added[spec] < 20 for spec in NOISES)

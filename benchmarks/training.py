@@ -1,0 +1,119 @@
+"""``python -m benchmarks.training``: what noise adds to a step of training, over the same step on clean images."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import Any
+
+from geometry import cli
+
+CASES = (
+    ("small-cnn", "fashion-mnist", (1, 28, 28), 128),
+    ("wide-resnet-40-2", "cifar10", (3, 32, 32), 64),
+)
+NOISES = (
+    "uniform",
+    "gaussian",
+    "laplace",
+    "exp-power:p=3",
+    "pareto:a=3",
+    "uniform-l2",
+    "exp-linf:k=2",
+    "exp-l1:k=2",
+)
+TARGET = 0.05
+
+
+def parser() -> cli.Parser:
+    """The command's options."""
+    p = cli.Parser(
+        prog="python -m benchmarks.training",
+        description="Time steps of training with every noise and without any, in turns; medians of repetitions.",
+    )
+    p.add_argument(
+        "--seconds", type=cli.positive_float, default=1.0, help="of clean steps in one repetition (1)"
+    )
+    p.add_argument("--repetitions", type=cli.positive_int, default=7, metavar="N")
+    p.add_argument("--only", default="", metavar="TEXT", help="the models whose name contains TEXT")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--write", action="store_true", help="put the table into benchmarks/RESULTS.md")
+    p.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return p
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command."""
+    args = parser().parse_args(argv)
+    from benchmarks.results import describe_machine, write_section
+
+    cases = [case for case in CASES if args.only in case[0]]
+    machine = describe_machine(("numpy", "torch"))
+    found = {case[0]: shares(*case, args) for case in cases}
+    if args.json:
+        cli.emit_json({"machine": machine, "added": found})
+        return
+    rows = [[noise, *(f"{100 * (of[noise] - 1):+.1f}" for of in found.values())] for noise in NOISES]
+    clean = ["clean, ms", *(f"{of['clean, ms']:.2f}" for of in found.values())]
+    header = ["added by the noise, %", *(f"{name}, batch {batch}" for name, _, _, batch in cases)]
+    width = max(map(len, machine))
+    facts = "\n".join(f"{key:{width}}  {value}" for key, value in machine.items())
+    missed = [f"{name} {noise}" for name, of in found.items() for noise in NOISES if of[noise] - 1 > TARGET]
+    verdict = f"Target: {100 * TARGET:g} %. " + (f"Missed: {', '.join(missed)}." if missed else "All met.")
+    text = f"{facts}\n\n{cli.table(header, [clean, *rows])}\n\n{verdict}"
+    print(text)
+    if args.write:
+        write_section("Training", f"`python -m benchmarks.training --write`\n\n```\n{text}\n```")
+
+
+def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: Any) -> dict[str, float]:
+    """A step's time under every noise over that of a clean one, and the clean one's milliseconds."""
+    import torch
+
+    from smoothing.models import build_model
+    from smoothing.noises import parse_noise
+    from smoothing.training import Recipe, noise_loss
+    from smoothing.voting import reuse_memory
+
+    reuse_memory()  # as training does
+    torch.manual_seed(0)
+    device = torch.device(args.device)
+    model = build_model(name, image_shape=shape, num_classes=10, dataset=dataset).to(device).train()
+    x = torch.rand(batch, *shape, device=device)
+    y = torch.randint(0, 10, (batch,), device=device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
+    generator, recipe = torch.Generator(device=device).manual_seed(0), Recipe()
+    noises = {spec: parse_noise(spec, dim=x[0].numel(), sigma=0.5) for spec in NOISES}
+
+    def step(noise: Any) -> None:
+        if noise is None:
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+        else:
+            loss, _ = noise_loss(model, x, y, noise, recipe, generator)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    def timed(noise: Any, steps: int) -> float:
+        begun = time.perf_counter()
+        for _ in range(steps):
+            step(noise)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - begun) / steps
+
+    timed(None, 2)
+    steps = max(2, round(args.seconds / timed(None, 2)))
+    seconds: dict[str, list[float]] = {spec: [] for spec in ("clean", *NOISES)}
+    with cli.progress(args.repetitions * len(seconds), name, "run") as bar:
+        for _ in range(args.repetitions):
+            for spec in seconds:
+                seconds[spec].append(timed(noises.get(spec), steps))
+                bar.update()
+    middle = {spec: median(times) for spec, times in seconds.items()}
+    clean = middle.pop("clean")
+    return {"clean, ms": 1e3 * clean, **{spec: value / clean for spec, value in middle.items()}}
+
+
+if __name__ == "__main__":
+    cli.run(main, "benchmarks.training")
