@@ -58,6 +58,7 @@ def vote_settings(
         "device": device.type,
         **({"until": str(args.until)} if args.until is not None else {}),
         **({"randomized": True} if args.randomized else {}),
+        **({"precision": args.precision} if args.precision != "float32" else {}),
     }
 
 
@@ -82,10 +83,12 @@ def vote(
     from geometry.interrupts import gentle_stop
     from smoothing.batching import lay_out
     from smoothing.counting import Plan, count_here
+    from smoothing.models.precision import in_precision
     from smoothing.runs import RunFolder, make_row
     from smoothing.voting import Voter, reuse_memory
 
     reuse_memory()
+    model = in_precision(model, args.precision)
     lay_out(model, test.shape)
     auto = args.batch == "auto"
     home = at_home(device)

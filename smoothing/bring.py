@@ -68,6 +68,7 @@ def model_of(
     from geometry.errors import InputError
     from smoothing.data import load_dataset
     from smoothing.models import build_model, load_weights
+    from smoothing.models.precision import in_precision
     from smoothing.train import train_cached
     from smoothing.training import WEIGHTS, Recipe
 
@@ -86,7 +87,7 @@ def model_of(
         name, image_shape=train.shape, num_classes=train.num_classes, dataset=run.settings["dataset"]
     )
     load_weights(model, checkpoint)
-    return model.to(device).eval()
+    return in_precision(model.to(device).eval(), run.settings.get("precision", "float32"))
 
 
 def state_hash(model: nn.Module) -> str:

@@ -57,6 +57,8 @@ def parser() -> Parser:
     p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
     p.add_argument("--stride", type=positive_int, default=1, help="take every K-th test image")
     p.add_argument("--skip", type=natural, default=0, help="leave out the first K test images")
+    p.add_argument("--precision", choices=("float32", "bf16"), default="float32", help="of the network's arithmetic "
+                   "while it votes; bf16 is faster on GPUs (default float32)")  # fmt: skip
     p.add_argument(
         "--batch",
         type=batch_size,

@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 CONFIG = "config.json"
+_WHERE_ASKED = {"until", "randomized", "precision"}  # settings that are not there where they are off
 _DRAW = 101  # the stream of randomized bounds: votes have the small numbers (``voting``)
 
 
@@ -101,9 +102,10 @@ class RunFolder:
             return
         old = cls.read(path).settings
         settings = json.loads(json.dumps(jsonable(settings)))
-        different = sorted(k for k in settings if settings[k] != old.get(k))
+        compared = settings.keys() | (old.keys() & _WHERE_ASKED)
+        different = sorted(k for k in compared if settings.get(k) != old.get(k))
         if different:
-            listed = ", ".join(f"{k} was {old.get(k)!r} and is {settings[k]!r}" for k in different)
+            listed = ", ".join(f"{k} was {old.get(k)!r} and is {settings.get(k)!r}" for k in different)
             raise InputError(
                 f"run folder {path} holds a run of other settings ({listed}); give another --run-dir"
             )

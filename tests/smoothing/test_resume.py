@@ -18,7 +18,8 @@ import pytest
 import torch
 from command_runs import CERTIFY, TRAIN, TRAINED, call, lines, settle, start, undisturbed
 
-from smoothing import parse_noise
+from geometry.errors import InputError
+from smoothing import certify, parse_noise
 from smoothing.data import load_dataset
 from smoothing.voting import ESTIMATION, SELECTION, Voter
 
@@ -329,3 +330,15 @@ def test_two_runs_share_a_training() -> None:
         both = [start("certify", *argv, "--seed", attempt, "--n", n) for n in (100, 101)]
         codes = [p.wait(timeout=120) for p in both]
         assert codes == [0, 0]
+
+
+@pytest.mark.parametrize("option", [("--until", "width=0.2"), ("--randomized",), ("--precision", "bf16")])
+def test_an_option_that_is_left_out_is_another_setting(option, tmp_path, monkeypatch, capsys):
+    """Its rows must not be continued with rows of another kind, in either direction."""
+    monkeypatch.chdir(tmp_path)
+    command = ["--images", "2", "--n", "200", "--epochs", "1", "--model", "mlp", "--norm", "l1", "--json"]
+    for first, second in (((), option), (option, ())):
+        folder = str(tmp_path / f"run{len(first)}")
+        certify.main([*command, *first, "--run-dir", folder])
+        with pytest.raises(InputError, match=option[0].removeprefix("--")):
+            certify.main([*command, *second, "--run-dir", folder])
