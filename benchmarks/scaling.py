@@ -37,7 +37,9 @@ class Case:
 
 
 CASES = (Case("small-cnn", (1, 28, 28), 20_000), Case("wide-resnet-40-2", (3, 32, 32), 100))
-WARM = 4.0  # seconds from the first worker's first image until all are up
+WARM = (
+    10.0  # seconds from the first worker's first image until the last ones are gone and all new ones are up
+)
 TINY = Case("linear", (1, 1, 1), 1)
 
 

@@ -137,6 +137,7 @@ def count_units(
     events: SimpleQueue[tuple[Any, Unit | None, Future[Answer]]] = SimpleQueue()
     pixels: dict[int, Any] = {}
     idle: list[Any] = []
+    started: list[Any] = []
     stillborn, heard = 0, False
 
     def expect(worker: Any, unit: Unit | None, reply: Any) -> None:
@@ -144,6 +145,7 @@ def count_units(
 
     def start() -> None:
         worker = remote.remote()
+        started.append(worker)
         expect(worker, None, worker.begin.remote(placed))
 
     def hand_out() -> None:
@@ -154,45 +156,52 @@ def count_units(
             worker = idle.pop()
             expect(worker, unit, worker.count.remote(unit, pixels[unit.image]))
 
-    for _ in range(workers):
-        start()
-    while True:
-        rows = deal.in_turn()
-        hand_out()  # before the rows are written: the disk keeps nobody waiting
-        for row in rows:
-            pixels.pop(row.image)
-            yield row
-        if rows:
-            continue  # an error may stand behind them
-        if deal.complete:
-            return
-        try:
-            worker, unit, future = events.get(timeout=None if heard else _PATIENCE)
-        except Empty:
-            print("waiting for Ray to start the first worker: is the cluster busy?", file=sys.stderr)
-            heard = True  # said once
-            continue
-        heard = True
-        try:
-            answer = future.result()
-        except ray.exceptions.RayTaskError as error:  # the worker lives; what it did raised
-            cause = error.cause if isinstance(error.cause, Exception) else error
-            if unit is None:
-                raise InputError(f"a worker cannot take the model: {_first_line(cause)}") from error
-            deal.failed(unit, InputError(str(cause)) if isinstance(cause, InputError) else cause)
-        except ray.exceptions.RayError as error:  # the worker is gone, or its machine
-            stillborn = stillborn + 1 if unit is None else 0
-            if stillborn > _STARTS:
-                raise InputError(f"workers end before they have the model: {_first_line(error)}") from error
-            if unit is not None:
-                deal.lost(unit)
+    try:
+        for _ in range(workers):
             start()
-            continue
-        else:
-            stillborn = 0
-            if unit is not None:
-                deal.done(unit, answer)
-        idle.append(worker)
+        while True:
+            rows = deal.in_turn()
+            hand_out()  # before the rows are written: the disk keeps nobody waiting
+            for row in rows:
+                pixels.pop(row.image)
+                yield row
+            if rows:
+                continue  # an error may stand behind them
+            if deal.complete:
+                return
+            try:
+                worker, unit, future = events.get(timeout=None if heard else _PATIENCE)
+            except Empty:
+                print("waiting for Ray to start the first worker: is the cluster busy?", file=sys.stderr)
+                heard = True  # said once
+                continue
+            heard = True
+            try:
+                answer = future.result()
+            except ray.exceptions.RayTaskError as error:  # the worker lives; what it did raised
+                cause = error.cause if isinstance(error.cause, Exception) else error
+                if unit is None:
+                    raise InputError(f"a worker cannot take the model: {_first_line(cause)}") from error
+                deal.failed(unit, InputError(str(cause)) if isinstance(cause, InputError) else cause)
+            except ray.exceptions.RayError as error:  # the worker is gone, or its machine
+                stillborn = stillborn + 1 if unit is None else 0
+                if stillborn > _STARTS:
+                    raise InputError(
+                        f"workers end before they have the model: {_first_line(error)}"
+                    ) from error
+                if unit is not None:
+                    deal.lost(unit)
+                start()
+                continue
+            else:
+                stillborn = 0
+                if unit is not None:
+                    deal.done(unit, answer)
+            idle.append(worker)
+    finally:
+        if ray.is_initialized():  # whoever comes next may need their cores
+            for worker in started:
+                ray.kill(worker)
 
 
 def _put(ray: Any, job: Job) -> Any:
