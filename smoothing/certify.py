@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,12 +136,19 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
 
 def batch_size(text: str) -> int | str:
     """An argparse type: ``auto`` or a whole number of at least 1."""
-    return "auto" if text == "auto" else positive_int(text)
+    return text if text == "auto" else _number_or("auto", text)
 
 
 def workers(text: str) -> int | str:
     """An argparse type: a number of workers on this machine, or the address of a cluster."""
-    return text if text.startswith("ray://") else positive_int(text)
+    return text if text.startswith("ray://") else _number_or("ray://HOST:PORT", text)
+
+
+def _number_or(other: str, text: str) -> int:
+    try:
+        return positive_int(text)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"must be {other} or a whole number of at least 1, got {text!r}") from None
 
 
 def chosen_images(args: Namespace, test: Dataset) -> list[int]:
