@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from smoothing.sequential import Stopping
 
 RUNS = Path("runs")
+"""Where run folders go that no option names."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from smoothing.data import Dataset
 
 
-"""Where run folders go that no option names."""
-
-
 def parser() -> Parser:
     """The command's options."""
     p = Parser(
@@ -51,8 +49,8 @@ def parser() -> Parser:
         "or width=0.01 (the vote share, to a width)",
     )
     p.add_argument("--alpha", type=probability, default=0.001, help="failure probability per image")
-    p.add_argument("--randomized", action="store_true", help="a randomized bound, which fails with probability alpha "
-                   "exactly; its uniform draw is kept in the row")  # fmt: skip
+    p.add_argument("--randomized", action="store_true", help="a randomized bound, which wastes none of alpha unless "
+                   "nearly all votes agree; its uniform draw is kept in the row")  # fmt: skip
     p.add_argument("--runner-up", action="store_true", help="bound the other classes too, at the same alpha: radii "
                    "where no class has half of the votes, and larger ones near half")  # fmt: skip
     p.add_argument("--images", type=positive_int, help="how many test images (default: digits all, else 500)")
@@ -118,6 +116,10 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
     if args.until is not None:
         if args.randomized:
             raise InputError("--randomized is for a fixed number of votes; --until has a bound of its own")
+        if args.runner_up:
+            raise InputError(
+                "--runner-up is for a fixed number of votes; --until stops by the top class alone"
+            )
         from smoothing.sequential import Stopping, parse_until
 
         args.until = parse_until(args.until)
@@ -141,7 +143,9 @@ def batch_size(text: str) -> int | str:
 
 def workers(text: str) -> int | str:
     """An argparse type: a number of workers on this machine, or the address of a cluster."""
-    return text if text.startswith("ray://") else _number_or("ray://HOST:PORT", text)
+    if text == "ray://auto" or re.fullmatch(r"ray://[^/:]+:[0-9]{1,5}", text):
+        return text
+    return _number_or("ray://HOST:PORT, ray://auto", text)
 
 
 def _number_or(other: str, text: str) -> int:

@@ -40,11 +40,12 @@ def clopper_pearson_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> NDArray[n
 
 
 def randomized_lower(k: ArrayLike, n: ArrayLike, alpha: float, draw: ArrayLike) -> NDArray[np.float64]:
-    """A lower bound that exceeds the truth with probability α exactly: the p of P(X > k) + draw P(X = k) = α.
+    """A lower bound that exceeds the truth with probability α, the p of P(X > k) + draw P(X = k) = α; less at the ends.
 
     ``draw`` is uniform on (0, 1) and independent of the votes. At draw = 1 it is Clopper's and Pearson's bound, else it
-    is larger, by up to a vote's worth. Where the equation would give 1 (k = n, draw ≤ α) that bound stands in, so
-    that luck alone certifies nothing. Shapes broadcast; rounded down (Stevens 1950).
+    is larger, by up to a vote's worth. At k = 0, and where the equation would give 1 (k = n, draw ≤ α), that bound
+    stands in, so that luck alone certifies nothing: for truths beyond α^(1/n) it fails less often. Shapes broadcast;
+    rounded down (Stevens 1950).
     """
     plain = clopper_pearson_lower(k, n, alpha)
     k, n, draw, plain = np.broadcast_arrays(np.asarray(k), np.asarray(n), np.asarray(draw, np.float64), plain)

@@ -125,9 +125,11 @@ def summary(run: RunFolder) -> str:
         spent = np.array([row.n for row in run.rows])
         samples = f"<= {s['n']} until {s['until']} (mean {spent.mean():,.0f}, median {np.median(spent):,.0f})"
     abstained = int((run.predictions() < 0).sum())
+    how = [word for word, on in (("runner-up", run.runner_up), ("randomized", "randomized" in s)) if on]
+    how += [s["precision"]] if "precision" in s else []
     return (
         f"{s['dataset']}, {s['model']}, {s['noise']} noise (sigma {run.noise.sigma:.4g}): "
-        f"{len(run.rows)} images, n {samples}, alpha = {run.alpha:g}\n"
+        f"{len(run.rows)} images, n {samples}, alpha = {run.alpha:g}{''.join(f', {word}' for word in how)}\n"
         f"clean accuracy {percent(run.correct().sum(), len(run.rows))} %, abstained on {abstained}"
     )
 

@@ -15,7 +15,6 @@ positive even for p_A < 1/2 if p_B is smaller. All of this needs a theorem that 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +27,8 @@ from smoothing.noise import Noise
 from smoothing.theorems import Theorem, certify_radius, evaluate, find_theorems
 
 Array = NDArray[np.float64]
+
+_ROUNDING = 1e-11  # of the times that are added; R is at most that ill-conditioned in 1 - p down to p = 1e-5
 
 
 def two_bounds(
@@ -69,13 +70,18 @@ def certify_runner_up(
     for candidate in find_theorems(noise, norm):
         if not candidate.flow or theorem not in (None, candidate.name):
             continue
-        time = partial(_time, candidate, noise, norm)
-        radius = np.maximum((time(first) + time(1 - rest)) / 2 * (1 - 1e-15), 0)
+        gone = _time(candidate, noise, norm, first)
+        # 1 - p_B rounded down: a p_B that no float sees next to 1 is not 0
+        left = _time(candidate, noise, norm, np.where(rest > 0, np.nextafter(1 - rest, 0), 1.0))
+        # The two may cancel: what rounding did to either, and to 1 - p where R is steep, stands against the sum.
+        with np.errstate(invalid="ignore"):
+            error = _ROUNDING * (np.abs(gone) + np.abs(left))
+            radius = np.maximum((gone + left) / 2 - error, 0)
         better = radius > best.radius * (1 + 1e-9)
         best = replace(
             best,
             radius=np.where(better, radius, best.radius),
-            error=np.where(better, np.abs(radius) * candidate.accuracy, best.error),
+            error=np.where(better, error, best.error),
             theorem=np.where(better, candidate.name, best.theorem),
             method=np.where(better, candidate.method.value, best.method),
             tight=best.tight & ~better,

@@ -98,7 +98,7 @@ class Contest:
         ]
         if wrong:
             return "no: " + ", ".join(wrong)
-        return "yes" if not open_ else "yes, but not decidable: " + ", ".join(open_)
+        return "yes" if not open_ else f"undecided: {', '.join(open_)}; else yes"
 
 
 def contests(folder: Path) -> list[Contest]:

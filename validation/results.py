@@ -116,7 +116,9 @@ def confidence(runs: Sequence[RunFolder]) -> str:
             if run.noise.spec == spec:
                 sure = run.correct() & (run.rho() > crossing)
                 shares[float(f"{run.noise.sigma:.6g}")] = percent(int(sure.sum()), len(sure))
-        rows.append([f"{spec}, % of images with ρ > {crossing:.3f}", *(shares.get(s, "") for s in sigmas)])
+        rows.append(
+            [f"{spec}, % of images correct with ρ > {crossing:.3f}", *(shares.get(s, "") for s in sigmas)]
+        )
     return markdown(["σ", *(f"{s:g}" for s in sigmas)], rows)
 
 
