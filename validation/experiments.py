@@ -257,7 +257,7 @@ class Part:
     def update(self, count: int = 1) -> None:
         """``count`` more steps or images are done."""
         self.n += count
-        self._bar.update(self._seconds * count)
+        self._bar.update(min(self._seconds * count, self._bar.total - self._bar.n))
 
     def set_postfix_str(self, text: str, *, refresh: bool = True) -> None:
         """A training's loss: shown by the display of a single run only."""
