@@ -46,8 +46,16 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
     from benchmarks.results import describe_machine, write_section
+    from geometry.errors import InputError
+    from smoothing.settings import pick_device
 
     cases = [case for case in CASES if args.only in case[0]]
+    if not cases:
+        raise InputError(
+            f"no model's name contains {args.only!r}; there are {', '.join(c[0] for c in CASES)}"
+        )
+    if args.device == "cuda":
+        pick_device(args.device)
     machine = describe_machine(("numpy", "torch"))
     found = {case[0]: shares(*case, args) for case in cases}
     if args.json:

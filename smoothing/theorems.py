@@ -94,12 +94,9 @@ def theorem(
     condition: str = "",
     when: Callable[[Any, Any], bool] = lambda noise, norm: True,
     accuracy: float = 1e-14,
-    flow: bool | None = None,
+    flow: bool = False,
 ) -> Callable[[F], F]:
-    """Enter the decorated formula into the table; it stays callable on its own.
-
-    ``flow``: by default the theorems of the differential method are, which integrate 1/Φ.
-    """
+    """Enter the decorated formula into the table; it stays callable on its own."""
 
     def enter(formula: F) -> F:
         if name in _TABLE:
@@ -107,7 +104,7 @@ def theorem(
         families = (noises,) if isinstance(noises, str) else tuple(noises)
         _TABLE[name] = Theorem(
             name, families, tuple(norms), method, formula, citation, tight, sound, condition, when, accuracy,
-            method is Method.DIFFERENTIAL if flow is None else flow,
+            flow,
         )  # fmt: skip
         return formula
 

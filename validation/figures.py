@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     if unknown:
         raise InputError(f"no figure is named {unknown[0]!r}; known: {', '.join((*ALL, RESULTS))}")
     chosen = args.names or [*ALL, RESULTS]
+    if RESULTS in args.names and not args.document.is_file():
+        raise InputError(f"no document {args.document} to write tables into; give another --document")
     drawn: dict[str, list[Path]] = {}
     missing: dict[str, str] = {}
     with progress(len(chosen), "drawing", "figure") as bar:

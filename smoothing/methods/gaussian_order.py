@@ -34,6 +34,7 @@ def log_peak(noise: Any) -> float:
     noises=("exp-power", "pareto"),
     norms=(L2,),
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="shaked2007",
     condition="exp-power: 1 < p < 2; pareto: a >= 1",
     when=_is_light,

@@ -106,6 +106,7 @@ def ball_gaussian(noise: Ball, norm: Norm, rho: Array) -> Array:
     noises="exp-l2",
     norms=EVERY_NORM,
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="yang2020",
     condition="k = 1, j = 0",
     when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0,

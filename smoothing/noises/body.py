@@ -104,6 +104,7 @@ def _fastest_loss(name: str, dim: int, norm: Norm) -> float:
     noises="body",
     norms=(L1, L2, Linf, Lp),
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="yang2020",
     accuracy=1e-12,
 )

@@ -62,6 +62,7 @@ def laplace_l1(noise: Noise, norm: Norm, rho: Array) -> Array:
     noises="laplace",
     norms=(L2,),
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="yang2020",
     accuracy=2e-14,
 )
@@ -78,6 +79,7 @@ def laplace_l2(noise: Noise, norm: Norm, rho: Array) -> Array:
     noises="laplace",
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="yang2020",
     accuracy=1e-13,
 )

@@ -103,6 +103,7 @@ def _along_axis(a: float) -> DirectionRadius:
     noises="pareto",
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="yang2020",
     accuracy=1e-13,
 )
@@ -120,6 +121,7 @@ def pareto_linf_by_laplace(noise: Pareto, norm: Norm, rho: Array) -> Array:
     noises="pareto",
     norms=(L1,),
     method=Method.DIFFERENTIAL,
+    flow=True,
     citation="yang2020",
     accuracy=1e-13,
 )
