@@ -17,7 +17,7 @@ class Certificate:
 
     The fields after ``norm`` are arrays of one shape, that of ρ. ``radius`` is a lower bound numerically too:
     ``error``, the bound on everything that rounding and quadrature may have added, is already subtracted.
-    A radius of 0 abstains (ρ ≤ 1/2; with ``runner_up`` the class may lead, and no theorem says how far); inf says that
+    A radius of 0 abstains (ρ ≤ 1/2; with ``runner_up`` the class may lead by too little); inf says that
     no shift of any size changes the vote.
     """
 

@@ -104,9 +104,9 @@ def certify(args: Namespace, norms: list[Norm], *, progress: Progress = progress
     # Everything that can be wrong is found before anything that takes time.
     check_alpha(args.alpha)
     if args.workers is not None:
-        from smoothing.cluster import import_ray
+        from smoothing.cluster import check_workers
 
-        import_ray()
+        check_workers(args.workers)
     test = load_split(args, "test")
     noise = make_noise(args, math.prod(test.shape))
     for norm in norms:

@@ -11,6 +11,7 @@ import copy
 import importlib
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from pathlib import Path
 from pickle import PicklingError
 from queue import Empty, SimpleQueue
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -34,6 +36,8 @@ from smoothing.voting import Voter, reuse_memory
 
 _STARTS = 3  # workers that may end in a row before one of them has the model
 _PATIENCE = 60.0  # seconds without a sign of any worker
+_ANSWER = 5.0  # seconds for a cluster to take a connection
+_CROWD = 8  # workers that may share a core
 _INLINE = 100_000  # bytes: what is larger, Ray would store anew with every unit
 
 
@@ -79,6 +83,47 @@ def import_ray() -> Any:
         ) from None
 
 
+def check_workers(workers: int | str) -> None:
+    """InputError where workers cannot start, before anything takes time; a note where they share cores."""
+    import_ray()
+    if isinstance(workers, str):
+        _check_reachable(_address(workers))
+        return
+    cores = os.cpu_count() or 1
+    if workers > _CROWD * cores:
+        raise InputError(f"--workers {workers}: this machine has {cores} cores, and a worker fills one")
+    if workers > cores:
+        print(f"note: {workers} workers share {cores} cores; more than {cores} gain nothing", file=sys.stderr)
+
+
+def _address(workers: str) -> str:
+    """What Ray calls the address that users write."""
+    return "auto" if workers == "ray://auto" else workers
+
+
+def _check_reachable(address: str) -> None:
+    """InputError where nothing listens: Ray itself would try for half a minute, or for ever."""
+    if address == "auto":
+        found = os.environ.get("RAY_ADDRESS", "")
+        note = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+        if not found and note.is_file():  # written by `ray start`, and left there when the cluster ends
+            found = note.read_text().strip()
+        address = found
+    url = urlsplit(address if "//" in address else f"//{address}")
+    try:
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise InputError(f"--workers: {address} is no address: {error}") from None
+    if not host or not port:
+        return  # Ray says what it makes of it
+    try:
+        socket.create_connection((host, port), timeout=_ANSWER).close()
+    except OSError as error:
+        raise InputError(
+            f"--workers: nothing answers at {host}:{port} ({error.strerror or error}); is the cluster up?"
+        ) from None
+
+
 @contextmanager
 def connected(workers: int | str, device: str) -> Iterator[tuple[Any, int]]:
     """Ray, and the number of workers: as asked on this machine, or one on each GPU (core) of the cluster addressed."""
@@ -99,10 +144,9 @@ def connected(workers: int | str, device: str) -> Iterator[tuple[Any, int]]:
         else:
             # The cluster runs the driver's code, whatever version is installed there.
             code = [str(Path(__file__).parents[1] / room) for room in ("geometry", "smoothing")]
-            address = "auto" if workers == "ray://auto" else workers
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the error says once more
-                ray.init(address=address, runtime_env={"py_modules": code}, **quiet)
+                ray.init(address=_address(workers), runtime_env={"py_modules": code}, **quiet)
     except (ConnectionError, ImportError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         ray.shutdown()
         reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -138,7 +182,7 @@ def count_units(
     pixels: dict[int, Any] = {}
     idle: list[Any] = []
     started: list[Any] = []
-    stillborn, heard = 0, False
+    stillborn, heard, waiting = 0, False, False
 
     def expect(worker: Any, unit: Unit | None, reply: Any) -> None:
         reply.future().add_done_callback(lambda future: events.put((worker, unit, future)))
@@ -170,12 +214,15 @@ def count_units(
             if deal.complete:
                 return
             try:
-                worker, unit, future = events.get(timeout=None if heard else _PATIENCE)
+                worker, unit, future = events.get(timeout=None if waiting else _PATIENCE)
             except Empty:
-                print("waiting for Ray to start the first worker: is the cluster busy?", file=sys.stderr)
-                heard = True  # said once
+                silent = "no worker has answered for" if heard else "Ray has started no worker for"
+                print(
+                    f"{silent} {_PATIENCE:.0f} s: is the cluster busy, or gone? Ctrl-C ends", file=sys.stderr
+                )
+                waiting = True  # said once
                 continue
-            heard = True
+            heard, waiting = True, False
             try:
                 answer = future.result()
             except ray.exceptions.RayTaskError as error:  # the worker lives; what it did raised

@@ -172,13 +172,13 @@ def export(run: RunFolder, norm: Norm, path: Path, kind: str) -> None:
     """One row per image: idx, label, predict, radius, correct, time, as tools around randomized smoothing read it.
 
     tsv keeps their header and rounds radii down to 6 significant digits; csv and parquet have full precision
-    and the probability bound besides.
+    and the probability bounds besides (``second`` where the other classes were bounded too).
     """
     from geometry.cli import floor_significant
     from geometry.files import naming
     from smoothing.runs import read_times
 
-    certificate, predictions = run.certificate(norm), run.predictions().tolist()
+    certificate, predictions, second = run.certificate(norm), run.predictions().tolist(), run.second()
     times = read_times(run.path)
     records: list[dict[str, Any]] = []
     for i, row in enumerate(run.rows):
@@ -191,6 +191,7 @@ def export(run: RunFolder, norm: Norm, path: Path, kind: str) -> None:
                 "correct": int(predictions[i] == row.label),
                 "time": times.get(row.index, 0.0),
                 "rho": float(certificate.rho[i]),
+                **({} if second is None else {"second": float(second[i])}),
                 "theorem": str(certificate.theorem[i]),
             }
         )

@@ -180,6 +180,10 @@ class RunFolder:
         """The lower confidence bound on the chosen class's probability, per row."""
         return self._two_bounds()[0] if self.runner_up else self._bound_at(self.alpha)
 
+    def second(self) -> NDArray[np.float64] | None:
+        """The upper confidence bound on every other class's probability, per row; None without ``runner_up``."""
+        return self._two_bounds()[1] if self.runner_up else None
+
     def predictions(self) -> NDArray[np.int64]:
         """The classes that the smoothed classifier returns, ABSTAIN (-1) among them."""
         chosen = np.array([row.chosen for row in self.rows], dtype=np.int64)

@@ -41,6 +41,16 @@ class Method(StrEnum):
         return list(Method).index(self)
 
 
+class Lead(StrEnum):
+    """What a theorem says of a class that leads by p_A - p_B, without a majority or with more (``runner_up``)."""
+
+    UNKNOWN = "unknown"
+    FLOW = "flow"
+    """R(ρ) = ∫ from 1-ρ to 1/2 of dp / Φ(p) for a bound Φ(p) = Φ(1-p) on what any set gains."""
+    DISTANCE = "distance"
+    """R(ρ) is how far no shift moves the noise by more than ρ - 1/2 in total variation."""
+
+
 @dataclass(frozen=True)
 class Theorem:
     """One row of the table."""
@@ -63,8 +73,8 @@ class Theorem:
     when: Callable[[Any, Any], bool]
     accuracy: float
     """A bound on the relative error of the formula in floating point; it is subtracted from every radius."""
-    flow: bool = False
-    """Whether R(ρ) = ∫ from 1-ρ to 1/2 of dp / Φ(p) for a bound Φ(p) = Φ(1-p) on what any set gains (``runner_up``)."""
+    lead: Lead = Lead.UNKNOWN
+    """What else follows where the runner-up's probability is bounded too."""
 
     def applies(self, noise: Noise, norm: Norm) -> bool:
         """Whether the theorem speaks about this noise and norm, its condition included."""
@@ -94,7 +104,7 @@ def theorem(
     condition: str = "",
     when: Callable[[Any, Any], bool] = lambda noise, norm: True,
     accuracy: float = 1e-14,
-    flow: bool = False,
+    lead: Lead = Lead.UNKNOWN,
 ) -> Callable[[F], F]:
     """Enter the decorated formula into the table; it stays callable on its own."""
 
@@ -104,7 +114,7 @@ def theorem(
         families = (noises,) if isinstance(noises, str) else tuple(noises)
         _TABLE[name] = Theorem(
             name, families, tuple(norms), method, formula, citation, tight, sound, condition, when, accuracy,
-            flow,
+            lead,
         )  # fmt: skip
         return formula
 

@@ -12,7 +12,7 @@ from scipy.special import gammaln
 from geometry.norms import L2, Norm
 from smoothing.noise import Noise
 from smoothing.special import normal_quantile
-from smoothing.theorems import Method, theorem
+from smoothing.theorems import Lead, Method, theorem
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def log_peak(noise: Any) -> float:
     noises=("exp-power", "pareto"),
     norms=(L2,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="shaked2007",
     condition="exp-power: 1 < p < 2; pareto: a >= 1",
     when=_is_light,

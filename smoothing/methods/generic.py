@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from geometry.norms import Norm
 from smoothing.noise import Noise
-from smoothing.theorems import EVERY_NORM, Method, theorem
+from smoothing.theorems import EVERY_NORM, Lead, Method, theorem
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
     noises=("gaussian", "laplace", "exp-power", "pareto", "exp-l1", "pow-l1", "exp-l2", "pow-l2"),
     norms=EVERY_NORM,
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="one direction is worst, and its score integrable",
     when=lambda noise, norm: noise.score(norm) is not None,

@@ -10,7 +10,7 @@ from smoothing.noise import Noise
 from smoothing.theorems import EVERY_NOISE, EVERY_NORM, Method, Theorem, evaluate, theorem, theorems
 
 Array = NDArray[np.float64]
-_SOURCES: tuple[Norm, ...] = (L1(), L2(), Linf())
+SOURCES: tuple[Norm, ...] = (L1(), L2(), Linf())
 
 
 def direct_theorems(noise: Noise, norm: Norm) -> list[Theorem]:
@@ -26,13 +26,13 @@ def direct_theorems(noise: Noise, norm: Norm) -> list[Theorem]:
     method=Method.INCLUSION,
     citation="yang2020",
     condition="a theorem about another of l1, l2, linf applies",
-    when=lambda noise, norm: any(direct_theorems(noise, source) for source in _SOURCES if source != norm),
+    when=lambda noise, norm: any(direct_theorems(noise, source) for source in SOURCES if source != norm),
     accuracy=2e-15,
 )
 def inclusion(noise: Noise, norm: Norm, rho: Array) -> Array:
     """R_q ≥ R_p · d^min(0, 1/q - 1/p), the best over p in {1, 2, ∞} and their theorems."""
     best = np.zeros_like(rho)
-    for source in _SOURCES:
+    for source in SOURCES:
         if source == norm:
             continue
         for candidate in direct_theorems(noise, source):
@@ -48,5 +48,5 @@ def can_help(noise: Noise, norm: Norm) -> bool:
     """
     if not direct_theorems(noise, norm):
         return True
-    smaller = [s for s in _SOURCES if s != norm and shrinkage(s, norm, noise.dim) < 1]
+    smaller = [s for s in SOURCES if s != norm and shrinkage(s, norm, noise.dim) < 1]
     return any(direct_theorems(noise, source) for source in smaller)

@@ -20,7 +20,7 @@ from smoothing.noises.shaped import Shaped
 from smoothing.profiles import Exponential, Power, Profile, ProfileScore, cosine_mixture
 from smoothing.profiles.radial import radial_law
 from smoothing.special import normal_quantile
-from smoothing.theorems import EVERY_NORM, Method, theorem
+from smoothing.theorems import EVERY_NORM, Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +70,7 @@ def longest(norm: Norm, dim: int) -> float:
     noises="uniform-l2",
     norms=EVERY_NORM,
     method=Method.CLOSED_FORM,
+    lead=Lead.DISTANCE,
     citation="yang2020",
     tight=True,
     accuracy=1e-14,
@@ -89,7 +90,7 @@ def uniform_ball(noise: Ball, norm: Norm, rho: Array) -> Array:
     noises="exp-l2",
     norms=EVERY_NORM,
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="cohen2019",
     tight=True,
     condition="k = 2, j = 0",
@@ -106,7 +107,7 @@ def ball_gaussian(noise: Ball, norm: Norm, rho: Array) -> Array:
     noises="exp-l2",
     norms=EVERY_NORM,
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="k = 1, j = 0",
     when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0,

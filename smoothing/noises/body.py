@@ -15,7 +15,7 @@ from geometry.errors import InputError
 from geometry.norms import L1, L2, Linf, Lp, Norm
 from geometry.overlap import OverlapCurve
 from smoothing.noise import ArrayOrTensor, Noise, namespace
-from smoothing.theorems import Method, theorem
+from smoothing.theorems import Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -104,7 +104,7 @@ def _fastest_loss(name: str, dim: int, norm: Norm) -> float:
     noises="body",
     norms=(L1, L2, Linf, Lp),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     accuracy=1e-12,
 )
@@ -128,6 +128,7 @@ def _overlap(name: str, dim: int, norm: Norm) -> OverlapCurve:
     noises="body",
     norms=(L1, Linf),
     method=Method.LEVEL_SET,
+    lead=Lead.DISTANCE,
     citation="yang2020",
     tight=True,
     accuracy=1e-12,

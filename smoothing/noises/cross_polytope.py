@@ -18,7 +18,7 @@ from smoothing.noises.cube import two_sided_radius
 from smoothing.noises.shaped import Shaped
 from smoothing.profiles import Exponential, Profile, ProfileScore, cosine_mixture, signs_mixture
 from smoothing.special import log_odds_of_half, rademacher_mean, root_share
-from smoothing.theorems import Method, theorem
+from smoothing.theorems import Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +65,7 @@ def _is_laplace(profile: Profile) -> bool:
     noises="uniform-l1",
     norms=(L1,),
     method=Method.CLOSED_FORM,
+    lead=Lead.DISTANCE,
     citation="yang2020",
     tight=True,
     accuracy=4e-15,
@@ -82,7 +83,7 @@ def uniform_cross_polytope_l1(noise: CrossPolytope, norm: Norm, rho: Array) -> A
     noises="uniform-l1",
     norms=(L1, L2, Linf),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     accuracy=1e-14,
 )
@@ -100,7 +101,7 @@ def uniform_cross_polytope(noise: CrossPolytope, norm: Norm, rho: Array) -> Arra
     noises=("exp-l1", "pow-l1"),
     norms=(L1,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="j < d-1 (or j = 0)",
     when=lambda noise, norm: noise.profile.score_is_integrable,
@@ -116,7 +117,7 @@ def cross_polytope_l1(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Arr
     noises=("exp-l1", "pow-l1"),
     norms=(L2,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="j < d-1 (or j = 0)",
     when=lambda noise, norm: noise.profile.score_is_integrable,
@@ -141,7 +142,7 @@ def cross_polytope_l2(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Arr
     noises="exp-l1",
     norms=(L1,),
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="teng2019",
     tight=True,
     condition="k = 1, j = 0",
@@ -158,7 +159,7 @@ def cross_polytope_l1_exp(noise: CrossPolytope, norm: Norm, rho: Array) -> Array
     noises="exp-l1",
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="k = 1, j = 0",
     when=lambda noise, norm: _is_laplace(noise.profile),

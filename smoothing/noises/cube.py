@@ -19,7 +19,7 @@ from smoothing.profiles import Profile
 from smoothing.profiles.base import reciprocal_integral
 from smoothing.profiles.radial import radial_law
 from smoothing.special import log_odds_of_half, root_share
-from smoothing.theorems import Method, theorem
+from smoothing.theorems import Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -67,7 +67,7 @@ class Cube(Shaped):
     noises="uniform",
     norms=(L1,),
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="lee2019",
     tight=True,
     accuracy=2e-15,
@@ -82,6 +82,7 @@ def uniform_l1(noise: Cube, norm: Norm, rho: Array) -> Array:
     noises="uniform",
     norms=(L2, Linf, Lp),
     method=Method.CLOSED_FORM,
+    lead=Lead.DISTANCE,
     citation="yang2020",
     tight=True,
     condition="p >= 2",
@@ -102,6 +103,7 @@ def uniform_lp(noise: Cube, norm: Norm, rho: Array) -> Array:
     noises="uniform",
     norms=(Lp,),
     method=Method.CLOSED_FORM,
+    lead=Lead.DISTANCE,
     citation="yang2020",
     tight=True,
     condition="1 < p < 2 and d large enough that the diagonal stays the worst direction at every rho",
@@ -144,7 +146,7 @@ def _diagonal_is_worst(p: float, dim: int) -> bool:
     noises=("exp-linf", "pow-linf"),
     norms=(L1,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="j < d-1 (or j = 0)",
     when=lambda noise, norm: noise.profile.score_is_integrable,
@@ -175,7 +177,7 @@ def cube_l1(noise: Cube, norm: Norm, rho: Array) -> tuple[Array, Array]:
     noises=("exp-linf", "pow-linf"),
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="j < d-1 (or j = 0)",
     when=lambda noise, norm: noise.profile.score_is_integrable,
@@ -191,7 +193,7 @@ def cube_linf(noise: Cube, norm: Norm, rho: Array) -> tuple[Array, Array]:
     noises="exp-linf",
     norms=(Linf,),
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="k = 1, j = 0",
     when=lambda noise, norm: noise.profile.k == 1 and noise.profile.j == 0,

@@ -23,7 +23,7 @@ from smoothing.noise import ArrayOrTensor, Noise, check_range
 from smoothing.profiles import Exponential, ProfileScore
 from smoothing.quantile_table import QuantileTable
 from smoothing.special import log_gamma_ratio, normal_quantile
-from smoothing.theorems import EVERY_NORM, Method, theorem
+from smoothing.theorems import EVERY_NORM, Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -104,7 +104,7 @@ def _quantiles(p: float) -> QuantileTable:
     noises="exp-power",
     norms=(L2,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="p = 1",
     when=lambda noise, norm: noise.p == 1,
@@ -120,7 +120,7 @@ def exp_power_laplace_l2(noise: ExpPower, norm: Norm, rho: Array) -> Array:
     noises="exp-power",
     norms=(L1,),
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     tight=True,
     condition="p >= 1",
@@ -142,7 +142,7 @@ def exp_power_l1(noise: ExpPower, norm: Norm, rho: Array) -> Array:
     noises="exp-power",
     norms=(L1,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="p < 1",
     when=lambda noise, norm: noise.p < 1,
@@ -181,7 +181,7 @@ def _scores(p: float, dim: int) -> ScoreSum:
     noises="exp-power",
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     condition="p = 1",
     when=lambda noise, norm: noise.p == 1,
@@ -220,7 +220,7 @@ def _along_axis(p: float) -> DirectionRadius:
     noises="exp-power",
     norms=EVERY_NORM,
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="cohen2019",
     tight=True,
     condition="p = 2",

@@ -13,7 +13,7 @@ from geometry.norms import L2, Norm, shrinkage
 from smoothing.methods.score_laws import NormalScore, ScoreLaw
 from smoothing.noise import ArrayOrTensor, Noise
 from smoothing.special import normal_quantile
-from smoothing.theorems import EVERY_NORM, Method, theorem
+from smoothing.theorems import EVERY_NORM, Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class Gaussian(Noise):
     noises="gaussian",
     norms=EVERY_NORM,
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="cohen2019",
     tight=True,
     accuracy=4e-15,

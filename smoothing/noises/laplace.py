@@ -15,7 +15,7 @@ from smoothing.methods.score_laws import ConstantScore, ScoreLaw
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise
 from smoothing.special import log_odds_of_half
-from smoothing.theorems import Method, theorem
+from smoothing.theorems import Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ class Laplace(Noise):
     noises="laplace",
     norms=(L1,),
     method=Method.CLOSED_FORM,
-    flow=True,
+    lead=Lead.FLOW,
     citation="teng2019",
     tight=True,
     accuracy=4e-15,
@@ -62,7 +62,7 @@ def laplace_l1(noise: Noise, norm: Norm, rho: Array) -> Array:
     noises="laplace",
     norms=(L2,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     accuracy=2e-14,
 )
@@ -79,7 +79,7 @@ def laplace_l2(noise: Noise, norm: Norm, rho: Array) -> Array:
     noises="laplace",
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     accuracy=1e-13,
 )

@@ -19,7 +19,7 @@ from smoothing.methods.score_sums import Score, ScoreSum
 from smoothing.methods.signs import reciprocal_integral_of_signs
 from smoothing.noise import ArrayOrTensor, Noise, check_range, namespace
 from smoothing.profiles import Power, ProfileScore
-from smoothing.theorems import Method, theorem
+from smoothing.theorems import Lead, Method, theorem
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ def _along_axis(a: float) -> DirectionRadius:
     noises="pareto",
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     accuracy=1e-13,
 )
@@ -121,7 +121,7 @@ def pareto_linf_by_laplace(noise: Pareto, norm: Norm, rho: Array) -> Array:
     noises="pareto",
     norms=(L1,),
     method=Method.DIFFERENTIAL,
-    flow=True,
+    lead=Lead.FLOW,
     citation="yang2020",
     accuracy=1e-13,
 )

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,7 +151,9 @@ def test_a_cluster_may_have_the_gpu_that_the_driver_lacks() -> None:
         pytest.skip("this driver has one")
     device = pick_device("cuda", elsewhere=True)
     assert device.type == "cuda" and at_home(device).type == "cpu"
-    got = call(*CERTIFY, "--device", "cuda", "--batch", "auto", "--workers", "ray://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"ray://127.0.0.1:{server.getsockname()[1]}"
+        got = call(*CERTIFY, "--device", "cuda", "--batch", "auto", "--workers", address)
     assert got.startswith("2 ") and "only the cluster has" in got
     got = call(*CERTIFY, "--device", "cuda", "--workers", 2)
     assert got.startswith("2 ") and "no CUDA device is available here" in got
@@ -168,6 +171,23 @@ def test_a_worker_on_a_gpu_needs_one() -> None:
         connected("ray://127.0.0.1:9", "cpu"),
     ):
         pass
+
+
+@needs_ray
+def test_what_cannot_start_is_said_before_anything_takes_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself tries for half a minute, and a cluster that is gone but still noted on disk holds it for ever."""
+    gone = ("--run-dir", "never")
+    assert "nothing answers at 127.0.0.1:9 " in call(*CERTIFY, *gone, "--workers", "ray://127.0.0.1:9")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:9")
+    assert "nothing answers at 127.0.0.1:9 " in call(*CERTIFY, *gone, "--workers", "ray://auto")
+    got = call(*CERTIFY, *gone, "--workers", 100_000)
+    assert got.startswith("2 ") and "this machine has" in got
+    assert not Path("never").exists()
 
 
 @needs_ray
