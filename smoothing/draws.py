@@ -28,9 +28,9 @@ from smoothing.quantile_table import QuantileTable
 Floats = NDArray[np.float32]
 Words = NDArray[np.int32]
 
-_PIECE = (
-    1 << 17
-)  # numbers at a time, even: more leaves a core's cache, fewer has threads queue for the interpreter
+# Numbers at a time, even: more leave a core's cache; fewer have lanes queue for the interpreter, which a waiting thread
+# gets in the time of some 50 000 numbers. So the block of a small network is one piece (``voting.block_size``).
+_PIECE = 1 << 18
 
 
 class Source:
@@ -110,18 +110,22 @@ class Source:
 
         return self._fill(out, draw, None)
 
-    def normal_(self, out: Tensor) -> Tensor:
-        """Standard normal numbers."""
+    def normal_(self, out: Tensor, sigma: float = 1.0) -> Tensor:
+        """Normal numbers of mean 0."""
         if not self._on_cpu:
-            return out.normal_(generator=self._generator)
+            return out.normal_(0, sigma, generator=self._generator)
+
+        inside = min(max(sigma, 1e-15), 1e15)  # may be squared in float32
 
         def draw(piece: Floats) -> None:
             half = (len(piece) + 1) // 2
             words = self._words(2 * half)
             length, angle = np.empty((2, half), np.float32)
-            _exponentials(words[:half], length)
-            length *= np.float32(2)
+            _logarithms(words[:half], length)
+            length *= np.float32(-2 * inside**2)
             np.sqrt(length, out=length)
+            if inside != sigma:
+                length *= np.float32(sigma / inside)
             _scaled(words[half:], math.pi, angle)
             rest = len(piece) - half
             np.cos(angle, out=piece[:half])
@@ -129,7 +133,11 @@ class Source:
             piece[:half] *= length
             piece[half:] *= length[:rest]
 
-        return self._fill(out, draw, lambda flat: self._rng.standard_normal(out=flat))
+        def draw_double(flat: NDArray[np.float64]) -> None:
+            self._rng.standard_normal(out=flat)
+            flat *= sigma
+
+        return self._fill(out, draw, draw_double)
 
     def gamma_(self, out: Tensor, shape: float) -> Tensor:
         """Gamma numbers of that shape and mean."""
@@ -149,7 +157,7 @@ class Source:
 
     def _words(self, n: int) -> Words:
         """32 random bits each, as int32."""
-        return self._rng.integers(0, 2**64, (n + 1) // 2, dtype=np.uint64).view(np.int32)[:n]
+        return self._rng.bit_generator.random_raw((n + 1) // 2).view(np.int32)[:n]
 
     def _fill(
         self,
@@ -180,12 +188,17 @@ def _scaled(words: Words, half: float, out: Floats) -> None:
     out *= np.float32(half * 2.0**-31)
 
 
-def _exponentials(words: Words, out: Floats) -> None:
-    """-log |odd integer / 2^31|; the words keep their signs."""
+def _logarithms(words: Words, out: Floats) -> None:
+    """log |odd integer / 2^31|; the words keep their signs."""
     np.bitwise_or(words, 1, out=words)
     _scaled(words, 1.0, out)
     np.abs(out, out=out)
     np.log(out, out=out)
+
+
+def _exponentials(words: Words, out: Floats) -> None:
+    """Minus these."""
+    _logarithms(words, out)
     np.negative(out, out=out)
 
 

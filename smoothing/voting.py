@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 
 import numpy as np
@@ -31,6 +32,7 @@ _BLOCKS = (1000, 500, 250, 200, 100, 50, 25, 20, 10, 5, 2, 1)
 _BUFFER = 1 << 24  # floats of noise held at once: 64 MiB in float32
 _LANE_BUFFER = 200_000  # on CPU, by each lane: its noise and the activations of a small network stay near
 _LANE_ROWS = 10  # but at least so many noise vectors
+_UNCOUNTED = 64  # blocks whose winners are kept before they are counted
 _LARGE = 1 << 15  # inputs from here on: networks whose weights are best read once, by all threads together
 
 
@@ -80,10 +82,16 @@ def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
     SFC64 uses all of it; torch's CPU generator, which draws radii, the low 32 bits only: these are a hash of
     (seed, image, stage) plus the block, so that no two blocks of an image can ever share their noise.
     """
+    high, low = _hash(seed, image, stage)
+    return (high << 32) | ((low + block) & 0xFFFFFFFF)
+
+
+@lru_cache(maxsize=64)
+def _hash(seed: int, image: int, stage: int) -> tuple[int, int]:
     if min(seed, image) < 0:
         raise InputError(f"seed and image number must be at least 0, got {seed} and {image}")
     high, low = np.random.SeedSequence((seed, image, stage)).generate_state(2, np.uint32)
-    return (int(high) << 32) | ((int(low) + block) & 0xFFFFFFFF)
+    return int(high), int(low)
 
 
 def prefers_channels_last(model: nn.Module) -> bool:
@@ -192,16 +200,16 @@ class Voter:
 
         def lane(number: int) -> torch.Tensor:
             """Count blocks until none is left."""
-            counts = torch.zeros(self.num_classes + 1, dtype=torch.int64, device=self.device)
+            tally = _Tally(self.num_classes, self.device)
             with torch.inference_mode(), work:
                 buffer = self._buffer(number, size)
                 for block in work:
                     # A last, partial block is drawn whole, so that more samples extend a run of fewer.
                     self.noise.sample(out=buffer, generator=unit_seed(seed, image, stage, block)).add_(flat)
                     rows = min(size, first + n - block * size)
-                    counts += self._tally(self._logits(images(buffer[:rows])))
+                    tally.add(self._logits(images(buffer[:rows])))
                     work.done(rows)
-            return counts
+                return tally.counts()
 
         total = (
             torch.stack(_run(lane, min(self.lanes, len(work.blocks)), self._threads, work))
@@ -240,10 +248,28 @@ class Voter:
         self.batch = min(self.batch or len(x), (len(x) + 1) // 2)
         return self._logits(x)
 
-    def _tally(self, logits: torch.Tensor) -> torch.Tensor:
+
+class _Tally:
+    """Counts winners: seldom, as each count has a GPU wait for it, and a lane for the interpreter."""
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self._counts = torch.zeros(classes + 1, dtype=torch.int64, device=device)
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def add(self, logits: torch.Tensor) -> None:
         top, winner = logits.max(dim=1)
-        winner = winner.masked_fill(top.isnan(), self.num_classes)  # max propagates NaN
-        return torch.bincount(winner, minlength=self.num_classes + 1)
+        self._waiting.append((top, winner))
+        if len(self._waiting) == _UNCOUNTED:
+            self.counts()
+
+    def counts(self) -> torch.Tensor:
+        """Of each class, and of no class: max propagates NaN."""
+        if self._waiting:
+            top, winner = (torch.cat(parts) for parts in zip(*self._waiting, strict=True))
+            self._waiting.clear()
+            bins = len(self._counts)
+            self._counts += torch.bincount(winner.masked_fill(top.isnan(), bins - 1), minlength=bins)
+        return self._counts
 
 
 class _Work:

@@ -36,7 +36,7 @@ class Gaussian(Noise):
         return NormalScore(), shrinkage(L2(), norm, self.dim)
 
     def _fill(self, out: torch.Tensor, source: Source) -> None:
-        source.normal_(out).mul_(self.scale)
+        source.normal_(out, self.scale)
 
 
 @theorem(

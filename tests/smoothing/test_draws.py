@@ -40,6 +40,16 @@ def test_laws(name, dtype):
     assert max((ordered - grid[:-1]).max(), (grid[1:] - ordered).max()) < allowed
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("sigma", [1e-30, 1e-16, 0.37, 1e16, 1e30])
+def test_normals_of_every_size(dtype, sigma):
+    """Also where σ² is no float32."""
+    plain, scaled = (Source(CPU, 5).normal_(torch.empty(1001, dtype=dtype), s) for s in (1.0, sigma))
+    assert torch.allclose(
+        scaled.double() / sigma, plain.double(), rtol=0.02 if dtype == torch.bfloat16 else 1e-6
+    )
+
+
 @pytest.mark.parametrize("shape", [1.05, 3.0, 11.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gamma(shape, dtype):
