@@ -29,12 +29,11 @@ def parser() -> cli.Parser:
     """The command's options."""
     p = cli.Parser(
         prog="python -m benchmarks.training",
-        description="Time steps of training with every noise and without any, in turns; medians of repetitions.",
+        description="Time steps of training with every noise and without any, in turns; medians of steps.",
     )
     p.add_argument(
-        "--seconds", type=cli.positive_float, default=1.0, help="of clean steps in one repetition (1)"
+        "--seconds", type=cli.positive_float, default=7.0, help="of clean steps, and five at least (7)"
     )
-    p.add_argument("--repetitions", type=cli.positive_int, default=7, metavar="N")
     p.add_argument("--only", default="", metavar="TEXT", help="the models whose name contains TEXT")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--write", action="store_true", help="put the table into benchmarks/RESULTS.md")
@@ -76,6 +75,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: Any) -> dict[str, float]:
     """A step's time under every noise over that of a clean one, and the clean one's milliseconds."""
+    import numpy as np
     import torch
 
     from smoothing.models import build_model
@@ -102,22 +102,23 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
         loss.backward()
         optimizer.step()
 
-    def timed(noise: Any, steps: int) -> float:
+    def timed(noise: Any) -> float:
         begun = time.perf_counter()
-        for _ in range(steps):
-            step(noise)
+        step(noise)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        return (time.perf_counter() - begun) / steps
+        return time.perf_counter() - begun
 
-    timed(None, 2)
-    steps = max(2, round(args.seconds / timed(None, 2)))
+    pace = min(timed(None) for _ in range(3))
+    rounds = max(5, round(args.seconds / pace))
     seconds: dict[str, list[float]] = {spec: [] for spec in ("clean", *NOISES)}
-    with cli.progress(args.repetitions * len(seconds), name, "run") as bar:
-        for _ in range(args.repetitions):
-            for spec in seconds:
-                seconds[spec].append(timed(noises.get(spec), steps))
-                bar.update()
+    order, rng = list(seconds), np.random.default_rng(0)
+    with cli.progress(rounds, name, "round") as bar:
+        for _ in range(rounds):
+            # Step by step and in changing order: a neighbour's busy second hits all alike.
+            for spec in rng.permutation(order):
+                seconds[spec].append(timed(noises.get(spec)))
+            bar.update()
     middle = {spec: median(times) for spec, times in seconds.items()}
     clean = middle.pop("clean")
     return {"clean, ms": 1e3 * clean, **{spec: value / clean for spec, value in middle.items()}}

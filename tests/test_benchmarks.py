@@ -290,9 +290,7 @@ class TestScaling:
 
 def test_training_prints_what_every_noise_adds():
     """One short repetition on the small model; every noise has a number."""
-    result = run(
-        "--only", "small", "--seconds", "0.01", "--repetitions", "1", "--json", command="benchmarks.training"
-    )
+    result = run("--only", "small", "--seconds", "0.01", "--json", command="benchmarks.training")
     assert result.returncode == 0, result.stderr
     added = json.loads(result.stdout)["added"]["small-cnn"]
     assert set(NOISES) < set(added) and all(0.2 < added[spec] < 20 for spec in NOISES)
