@@ -37,6 +37,12 @@ def spheres() -> Iterator[Case]:
         yield "exp-l2", {"k": k, "j": j}, large, "l2", "level-set"
     for k, a in ((1.0, 2.0 * large), (2.0, large / 2 + 0.5)):
         yield "pow-l2", {"k": k, "a": a}, large, "l2", "level-set"
+    for dim in (2, 3, 64, 784, 150528):
+        for k, j in ((10.0, 0.0), (40.0, float(dim // 2)), (100.0, dim - 0.5)):
+            yield "exp-l2", {"k": k, "j": j}, dim, "l2", "level-set"
+    for dim in (3, 64, 784, large):
+        for k, a in ((10.0, dim / 10 + 0.5), (40.0, dim / 20 + 0.5)):
+            yield "pow-l2", {"k": k, "a": a}, dim, "l2", "level-set"
 
 
 def lines() -> Iterator[Case]:

@@ -28,7 +28,7 @@ _BLOCK = 1 << 20  # products of levels and values of W held at once
 _UNSEEN = 1e-30
 _MOST_CORNERS = 30
 _LEAST = 1e-12  # of the mean of R: lower levels are as good as zero
-_APART = 8.0
+_APART = 3.5
 
 
 @dataclass(frozen=True)

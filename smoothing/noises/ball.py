@@ -137,6 +137,7 @@ def ball_level_set(noise: Ball, norm: Norm, rho: Array) -> tuple[Array, Array]:
 
     a_e(t) is the mean over r of P(C ≥ (e/r - (r/e)(exp(2δ) - 1))/2), ψ(r exp δ) = ψ(r) + t, where C is a
     coordinate of a uniform direction: C² ~ Beta(1/2, (d-1)/2). At ρ = 1 every radius holds: the density has no zeros.
+    Where k > 10 d the density has a wall, at which the quadrature may leave radii short.
     """
     shift, error = _level_set(noise.profile)(rho)
     factor = noise.scale * longest(norm, noise.dim)

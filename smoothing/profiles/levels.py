@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 import numpy as np
 from scipy import special as sp
 
+from smoothing.methods.level_tables import tabulated
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_mixtures import CosineMixture, RadialScore, SignsMixture
 from smoothing.profiles.base import Array, Profile
@@ -120,6 +121,17 @@ def _power(profile: Power) -> RadialScore:
             return mass, mass
         return mass, profile.mean_score * _lower_tail(1 + (profile.dim - 1) / k, beta + 1 / k, inner, outer)
 
+    def outside(y: Array, mean: bool) -> tuple[Array, Array]:
+        """The same of all that is beyond."""
+        with np.errstate(over="ignore"):
+            inner, outer = sp.expit(k * y), sp.expit(-k * y)
+        mass = _lower_tail(beta, alpha, outer, inner)
+        if not mean:
+            return mass, mass
+        return mass, profile.mean_score * _lower_tail(beta + 1 / k, 1 + (profile.dim - 1) / k, outer, inner)
+
+    middle = float(np.log(profile.quantile(np.zeros(1)))[0])
+
     def score(y: Array) -> tuple[Array, Array]:
         return scale + (k - 1) * y - np.logaddexp(0.0, k * y), k - 1 - k * sp.expit(k * y)
 
@@ -140,9 +152,16 @@ def _power(profile: Power) -> RadialScore:
     def above_turning(level: Array, mean: bool) -> tuple[Array, Array]:
         with np.errstate(all="ignore"):
             near, far = two_roots(k, np.maximum(np.log(most / level), 0.0))
-            mass, whole = inside(peak - near, mean)
-            mass_below, whole_below = inside(peak - far, mean)
-            shell, part = np.maximum(mass - mass_below, 0), np.maximum(whole - whole_below, 0)
+            # Of two tails that are subtracted, those on the shell's side of the median are small.
+            side = peak - far > middle
+            mass, whole, less, whole_less = (np.empty(np.shape(level)) for _ in range(4))
+            for of, tails, large, small in (
+                (~side, inside, peak - near, peak - far),
+                (side, outside, peak - far, peak - near),
+            ):
+                mass[of], whole[of] = tails(large[of], mean)
+                less[of], whole_less[of] = tails(small[of], mean)
+            shell, part = np.maximum(mass - less, 0), np.maximum(whole - whole_less, 0)
             thin = (shell < 0.03 * mass) & (far - near < 0.5)
             if thin.any():  # the difference cancels, but the density is smooth
                 width = (far - near)[thin]
@@ -235,10 +254,10 @@ class ProfileScore(ScoreLaw):
 @lru_cache(maxsize=256)
 def signs_mixture(profile: Profile) -> SignsMixture:
     """ψ'(r) (σ₁ + … + σ_d): a cross-polytope against ℓ∞."""
-    return SignsMixture(radial_score(profile), profile.dim)
+    return SignsMixture(tabulated(radial_score(profile), profile.dim), profile.dim)
 
 
 @lru_cache(maxsize=256)
 def cosine_mixture(profile: Profile) -> CosineMixture:
     """ψ'(r) times a coordinate of a uniform direction: a ball against ℓ2."""
-    return CosineMixture(radial_score(profile), profile.dim)
+    return CosineMixture(tabulated(radial_score(profile), profile.dim), profile.dim)

@@ -75,11 +75,11 @@ def _product(
             return rule(params["p"], half)
     if power is None and noise == "pareto":
         return score_sums_pareto.pareto_linf(params["a"], dim, half)
+    if noise == "exp-power" and params["p"] == 1:
+        return _product("laplace", {}, dim, power, half)
+    if noise == "exp-power" and params["p"] == 2:
+        return _product("gaussian", {}, dim, power, half) / arb(2).sqrt()
     if power is None and noise == "exp-power":
-        if params["p"] == 1:
-            return products.laplace_linf(dim, half)
-        if params["p"] == 2:
-            return products.gaussian(half) / arb(2 * dim).sqrt()
         return score_sums_power.power_linf(params["p"], dim, half)
     if (
         power == 2 and noise == "exp-power" and 1 < params["p"] < 2
