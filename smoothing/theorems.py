@@ -75,6 +75,8 @@ class Theorem:
     """A bound on the relative error of the formula in floating point; it is subtracted from every radius."""
     lead: Lead = Lead.UNKNOWN
     """What else follows where the runner-up's probability is bounded too."""
+    by_order: bool = False
+    """Whether a larger score in convex order stands in the place of the noise's own: it may give less than others."""
 
     def applies(self, noise: Noise, norm: Norm) -> bool:
         """Whether the theorem speaks about this noise and norm, its condition included."""
@@ -105,6 +107,7 @@ def theorem(
     when: Callable[[Any, Any], bool] = lambda noise, norm: True,
     accuracy: float = 1e-14,
     lead: Lead = Lead.UNKNOWN,
+    by_order: bool = False,
 ) -> Callable[[F], F]:
     """Enter the decorated formula into the table; it stays callable on its own."""
 
@@ -114,7 +117,7 @@ def theorem(
         families = (noises,) if isinstance(noises, str) else tuple(noises)
         _TABLE[name] = Theorem(
             name, families, tuple(norms), method, formula, citation, tight, sound, condition, when, accuracy,
-            lead,
+            lead, by_order,
         )  # fmt: skip
         return formula
 

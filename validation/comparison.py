@@ -34,14 +34,6 @@ AGREE = 1e-9
 _ABOVE = 1e-13  # rounding of the comparison itself, and the digits that an oracle vouches for
 _UNSEEN = 1e-7  # the error that an inclusion's source has subtracted is not seen from the cell
 _DRAWS = 6e6  # numbers drawn for a cell
-_BY_ORDER = {
-    "laplace-l2",
-    "product-l2",
-    "exp-power-laplace-l2",
-    "cross-polytope-l2",
-    "pareto-linf-by-laplace",
-}
-"""Theorems that put another score in the place of the noise's own: others may give more or less than they do."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +274,8 @@ def _failures(
             kept = (theorem != entry.theorem) | equal | (claim.radius <= entry.radius + slack)
         check(reached, f"below {entry.theorem}, which is a certificate")
         check(kept, f"above {entry.theorem}, on which it rests")
-    same = [e for e in lower if e.method != "inclusion" and e.theorem not in _BY_ORDER]
+    by_order = {row.name for row in theorems() if row.by_order}
+    same = [e for e in lower if e.method != "inclusion" and e.theorem not in by_order]
     for entry, other in combinations(same, 2):
         slack = AGREE * other.radius + 2 * (entry.error + other.error)
         with np.errstate(invalid="ignore"):

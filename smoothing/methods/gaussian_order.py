@@ -35,6 +35,7 @@ def log_peak(noise: Any) -> float:
     norms=(L2,),
     method=Method.DIFFERENTIAL,
     lead=Lead.FLOW,
+    by_order=True,
     citation="shaked2007",
     condition="exp-power: 1 < p < 2; pareto: a >= 1",
     when=_is_light,

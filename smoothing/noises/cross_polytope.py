@@ -118,6 +118,7 @@ def cross_polytope_l1(noise: CrossPolytope, norm: Norm, rho: Array) -> tuple[Arr
     norms=(L2,),
     method=Method.DIFFERENTIAL,
     lead=Lead.FLOW,
+    by_order=True,
     citation="yang2020",
     condition="j < d-1 (or j = 0)",
     when=lambda noise, norm: noise.profile.score_is_integrable,

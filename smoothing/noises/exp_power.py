@@ -105,6 +105,7 @@ def _quantiles(p: float) -> QuantileTable:
     norms=(L2,),
     method=Method.DIFFERENTIAL,
     lead=Lead.FLOW,
+    by_order=True,
     citation="yang2020",
     condition="p = 1",
     when=lambda noise, norm: noise.p == 1,

@@ -63,6 +63,7 @@ def laplace_l1(noise: Noise, norm: Norm, rho: Array) -> Array:
     norms=(L2,),
     method=Method.DIFFERENTIAL,
     lead=Lead.FLOW,
+    by_order=True,
     citation="yang2020",
     accuracy=2e-14,
 )

@@ -104,6 +104,7 @@ def _along_axis(a: float) -> DirectionRadius:
     norms=(Linf,),
     method=Method.DIFFERENTIAL,
     lead=Lead.FLOW,
+    by_order=True,
     citation="yang2020",
     accuracy=1e-13,
 )

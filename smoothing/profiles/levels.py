@@ -101,7 +101,7 @@ def _exponential(profile: Exponential) -> RadialScore:
         return mass, profile.partial(inner, upper=False) + profile.partial(outer, upper=True)
 
     low = 1.0 if k == 1 else least
-    span = _range(profile, *([low] if low else []))
+    span = _range(profile, (turn, low))
     levels = _levels(profile) + ((low,) if low else ())
     above = above_turning if k > 1 else above_falling
     return RadialScore(above, profile.mean_score, span, levels, scores, low)
@@ -172,7 +172,7 @@ def _power(profile: Power) -> RadialScore:
                 part[thin] = (density * np.exp(score(y)[0])).sum(axis=1)
         return shell, part
 
-    span = _range(profile, *([most] if k > 1 else []))
+    span = _range(profile, (peak, most))
     levels = _levels(profile) + ((most,) if np.isfinite(most) else ())
     above = above_turning if k > 1 else above_falling
     return RadialScore(above, profile.mean_score, span, levels, scores, top=most, is_bounded=k >= 1)
@@ -225,10 +225,18 @@ def _score(profile: Exponential | Power, w: Array) -> Array:
         return profile.k * r ** (profile.k - 1) + (profile.j / r if profile.j else 0.0)
 
 
-def _range(profile: Exponential | Power, *turns: float) -> tuple[float, float]:
-    """The levels that the score takes but for a mass of 1e-30: those of both ends, and its extremum inside."""
-    ends = np.append(_score(profile, np.array([-_EDGE, _EDGE])), turns)
-    low, high = float(ends.min()), float(ends.max())
+def _range(profile: Exponential | Power, turn: tuple[float, float] | None = None) -> tuple[float, float]:
+    """The levels that the score takes but for a mass of 1e-30: those of both ends, and an extremum between them.
+
+    ``turn``: log r and the level of the extremum.
+    """
+    ends = np.array([-_EDGE, _EDGE])
+    levels = _score(profile, ends)
+    with np.errstate(all="ignore"):
+        first, last = np.log(profile.quantile(ends))
+    if turn is not None and not (turn[0] < first or turn[0] > last):
+        levels = np.append(levels, turn[1])
+    low, high = float(levels.min()), float(levels.max())
     return (low, high) if low > 0 and math.isfinite(high) else (0.0, math.inf)
 
 
