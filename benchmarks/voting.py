@@ -134,9 +134,13 @@ def measure(case: Case, args: Any) -> dict[str, Any]:
     loops: dict[str, Loop] = {"floor": floor}
     fast = copy.deepcopy(model)
     lay_out(fast, case.shape)  # as the command does
+    tuned = Voter(fast, parse_noise("gaussian", dim=x.numel(), sigma=SIGMA), case.classes)
+    tuned.tune(
+        case.shape
+    )  # as the command does with --batch auto; the floor has the best of several batches too
     for spec in NOISES:
         noise = parse_noise(spec.replace("2d", str(2 * x.numel())), dim=x.numel(), sigma=SIGMA)
-        voter = Voter(fast, noise, case.classes)
+        voter = Voter(fast, noise, case.classes, batch=tuned.batch)
         loops[spec] = lambda n, voter=voter: voter.count(x, n, seed=0, image=0)  # type: ignore[misc]
     missing = add_peers(loops, model, x, case, args)
     for loop in loops.values():
@@ -153,6 +157,7 @@ def measure(case: Case, args: Any) -> dict[str, Any]:
         "shape": case.shape,
         "n": n,
         "floor": setup,
+        "batch": tuned.batch,
         "rates": rates,
         "missing": missing,
     }

@@ -158,7 +158,8 @@ class Voter:
     def tune(self, shape: tuple[int, ...]) -> None:
         """Set ``batch`` to the fastest one for images of this shape, after a short probe."""
         most = block_size(self.noise.dim, ESTIMATION, self.device.type)
-        self.batch = best_batch(self.model, shape, most, self.device, self.dtype)
+        lanes = self.lanes if self._threads else None
+        self.batch = best_batch(self.model, shape, most, self.device, self.dtype, lanes)
 
     def count(
         self,
