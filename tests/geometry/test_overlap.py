@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy.spatial import ConvexHull, HalfspaceIntersection
@@ -55,6 +56,51 @@ def test_octahedron_along_its_diagonal():
     inside = abs(x) + abs(y) + abs(z) <= 1
     both = inside & (abs(x - 0.15) + abs(y - 0.15) + abs(z - 0.15) <= 1)
     assert both.sum() / inside.sum() == pytest.approx(float(1 - curve.loss(0.15)), abs=4e-3)
+
+
+def diagonal_share(dim, r):
+    """The share of {‖x‖₁ ≤ 1} that also lies in {‖x - r(1, …, 1)‖₁ ≤ 1}, coordinate by coordinate.
+
+    Left of 0, between 0 and r and right of r, (|x|, |x - r|) is (s, s+r), (s, r-s) and (s+r, s). With a, m and b
+    coordinates there, u the sum of the s outside and t of those between (Irwin-Hall), the body's two inequalities say
+    u ≤ 1 - t - br and u ≤ 1 + t - (a+m)r, and such u have the volume (·)ⁿ/n!, n = a + b.
+    """
+    total = mp.mpf(0)
+    for a in range(dim + 1):
+        for m in range(dim + 1 - a):
+            b = dim - a - m
+            n = a + b
+
+            def room(t, a=a, m=m, b=b, n=n):
+                least = min(1 - t - b * r, 1 + t - (a + m) * r)
+                return least**n / mp.factorial(n) if least >= 0 else mp.mpf(0)
+
+            def between(t, m=m):
+                below = [k for k in range(m + 1) if k * r < t]
+                terms = [(-1) ** k * mp.binomial(m, k) * (t - k * r) ** (m - 1) for k in below]
+                return mp.fsum(terms) / mp.factorial(m - 1)
+
+            if m == 0:
+                volume = room(mp.mpf(0))
+            else:
+                corners = {k * r for k in range(m + 1)} | {1 - b * r, (a + m) * r - 1, (a + m - b) * r / 2}
+                knots = sorted(t for t in corners if 0 <= t <= m * r)
+                volume = mp.quad(lambda t, room=room, between=between: room(t) * between(t), knots)
+            ways = mp.factorial(dim) / (mp.factorial(a) * mp.factorial(m) * mp.factorial(b))
+            total += ways * volume
+    return total * mp.factorial(dim) / 2**dim
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4, 5, 6])
+def test_cross_polytopes_along_the_diagonal(dim):
+    """Against piecewise polynomials integrated in thirty digits."""
+    curve = OverlapCurve(cross_polytope(dim), np.ones(dim))
+    with mp.workdps(30):
+        for loss in (1e-6, 0.1, 0.25, 0.4, 0.499):
+            r = float(curve.radius(loss)[0])
+            exact = 1 - diagonal_share(dim, mp.mpf(r))
+            assert float(exact) == pytest.approx(loss, rel=1e-9)
+            assert exact <= loss * (1 + mp.mpf(10) ** -11)
 
 
 @pytest.mark.parametrize(("body", "dim"), CRYSTALS[:3], ids=[f"wulff-{d}" for _, d in CRYSTALS[:3]])
