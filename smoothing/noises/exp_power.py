@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from geometry.norms import L1, L2, Linf, Norm, shrinkage
 from smoothing.methods.bose import bose_integral
 from smoothing.methods.coordinate import AlongCoordinate, Exponent
 from smoothing.methods.cosine import signs_radius
+from smoothing.methods.near_signs import NearSigns
 from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+_NEAR = 0.05  # |p - 1| up to which scores may keep too close to ±1 for a table
 TABULATED = 1 / 3
 """The least p whose quantiles a table resolves to float32's precision."""
 
@@ -162,19 +164,47 @@ def exp_power_l1_heavy(noise: ExpPower, norm: Norm, rho: Array) -> Array:
 @lru_cache(maxsize=64)
 def _scores(p: float, dim: int) -> ScoreSum:
     """|x|^p = u ~ Gamma(1/p), so that P(|s| > e^τ) is a tail of u: the upper one for p > 1, the lower one for p < 1."""
-    a, step = 1 / p, (p - 1) / p
+    a, power = 1 / p, p / (p - 1)
 
     def log_tail(tau: Array) -> Array:
-        log_u = (tau - math.log(p)) / step
-        u = np.exp(np.minimum(log_u, 7))
-        with np.errstate(all="ignore"):
-            if p > 1:
-                deep = (a - 1) * log_u - u - sp.gammaln(a) + np.log1p((a - 1) / u)
-                return np.where(u > 600, deep, np.log(sp.gammaincc(a, u)))
-            small = a * log_u - sp.gammaln(a + 1) + np.log1p(-np.minimum(u, 1e-3) * a / (a + 1))
-            return np.where(u < 1e-8, small, np.log(sp.gammainc(a, np.maximum(u, 1e-9))))
+        log_u = (tau - math.log(p)) * power
+        return _log_upper(a, log_u) if p > 1 else _log_lower(a, log_u)
 
-    return ScoreSum(Score(log_tail, tail_index=1 / (1 - p) if p < 1 else math.inf), dim)
+    one = Score(log_tail, tail_index=1 / (1 - p) if p < 1 else math.inf)
+    if abs(p - 1) > _NEAR:
+        return ScoreSum(one, dim)
+    mean = math.exp(-float(sp.gammaln(1 + a)))
+
+    def log_tail_of_rest(tau: Array) -> Array:
+        """log P(||s| - mean| > e^τ): both tails of u."""
+        y = np.exp(tau) / mean
+        with np.errstate(all="ignore"):
+            more, less = ((math.log(mean / p) + np.log1p(part)) * power for part in (y, -y))
+        upper, lower = (more, less) if p > 1 else (less, more)
+        never = np.isnan(less)
+        return np.logaddexp(
+            np.where(never & (p < 1), -np.inf, _log_upper(a, upper)),
+            np.where(never & (p > 1), -np.inf, _log_lower(a, lower)),
+        )
+
+    return NearSigns(one, dim, mean, replace(one, log_tail=log_tail_of_rest))
+
+
+def _log_upper(a: float, log_u: Array) -> Array:
+    """log P(Gamma(a) > u), down to -1000."""
+    log_u = np.minimum(log_u, 7)
+    u = np.exp(log_u)
+    with np.errstate(all="ignore"):
+        deep = (a - 1) * log_u - u - sp.gammaln(a) + np.log1p((a - 1) / u)
+        return np.where(u > 600, deep, np.log(sp.gammaincc(a, u)))
+
+
+def _log_lower(a: float, log_u: Array) -> Array:
+    """log P(Gamma(a) < u)."""
+    u = np.exp(np.minimum(log_u, 7))
+    with np.errstate(all="ignore"):
+        small = a * log_u - sp.gammaln(a + 1) + np.log1p(-np.minimum(u, 1e-3) * a / (a + 1))
+        return np.where(u < 1e-8, small, np.log(sp.gammainc(a, np.maximum(u, 1e-9))))
 
 
 @theorem(
