@@ -21,7 +21,7 @@ cold     the median of builds of a new noise, every lru_cache of the library emp
 warm     the median of answers from full caches
 × low d  cold at the high dimension over cold at the low one
 memory   by how much the first call raised the peak of the resident set
-error    the largest deviation from 25 digits or more at ρ = 0.9 to 1 - 1e-9, relative; blank where there is no reference
+error    the largest relative deviation from 25 digits or more at ρ = 0.9 to 1 - 1e-9; blank without a reference
 rs4a     its constructor and certify_*, in a process of its own: cold makes the table in an empty folder"""
 
 
