@@ -166,7 +166,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def deviation(cell: Cell, radii: list[float]) -> float | None:
-    """The relative deviation from fifty digits that is largest in size; None where there is no reference."""
+    """The relative deviation from the oracle that is largest in size; None where there is no reference."""
     try:
         from validation import oracle
     except ImportError:

@@ -135,9 +135,8 @@ def measure(case: Case, args: Any) -> dict[str, Any]:
     fast = copy.deepcopy(model)
     lay_out(fast, case.shape)  # as the command does
     tuned = Voter(fast, parse_noise("gaussian", dim=x.numel(), sigma=SIGMA), case.classes)
-    tuned.tune(
-        case.shape
-    )  # as the command does with --batch auto; the floor has the best of several batches too
+    # As the command does with --batch auto: the floor has the best of several batches too.
+    tuned.tune(case.shape)
     for spec in NOISES:
         noise = parse_noise(spec.replace("2d", str(2 * x.numel())), dim=x.numel(), sigma=SIGMA)
         voter = Voter(fast, noise, case.classes, batch=tuned.batch)

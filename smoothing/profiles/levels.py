@@ -112,23 +112,16 @@ def _power(profile: Power) -> RadialScore:
     scale = math.log(a * k)
     scores = partial(_score, profile)
 
-    def inside(y: Array, mean: bool) -> tuple[Array, Array]:
-        """The mass of the ball of radius e^y, and E[ψ'] on it."""
+    def ball(y: Array, mean: bool, *, outside: bool = False) -> tuple[Array, Array]:
+        """The mass of the ball of radius e^y, or of what is ``outside``, and E[ψ'] there."""
         with np.errstate(over="ignore"):
             inner, outer = sp.expit(k * y), sp.expit(-k * y)
-        mass = _lower_tail(alpha, beta, inner, outer)
-        if not mean:
-            return mass, mass
-        return mass, profile.mean_score * _lower_tail(1 + (profile.dim - 1) / k, beta + 1 / k, inner, outer)
 
-    def outside(y: Array, mean: bool) -> tuple[Array, Array]:
-        """The same of all that is beyond."""
-        with np.errstate(over="ignore"):
-            inner, outer = sp.expit(k * y), sp.expit(-k * y)
-        mass = _lower_tail(beta, alpha, outer, inner)
-        if not mean:
-            return mass, mass
-        return mass, profile.mean_score * _lower_tail(beta + 1 / k, 1 + (profile.dim - 1) / k, outer, inner)
+        def tail(a: float, b: float) -> Array:
+            return _lower_tail(b, a, outer, inner) if outside else _lower_tail(a, b, inner, outer)
+
+        mass = tail(alpha, beta)
+        return mass, profile.mean_score * tail(1 + (profile.dim - 1) / k, beta + 1 / k) if mean else mass
 
     middle = float(np.log(profile.quantile(np.zeros(1)))[0])
 
@@ -146,7 +139,7 @@ def _power(profile: Power) -> RadialScore:
                 y = np.log(np.expm1(np.where(none, 1.0, y)))
             else:  # the score is below both of its asymptotes
                 y = _newton(np.minimum(y, y / (1 - k)), np.log(level), score)
-            mass, part = inside(y, mean)
+            mass, part = ball(y, mean)
         return np.where(none, 0.0, mass), np.where(none, 0.0, part)
 
     def above_turning(level: Array, mean: bool) -> tuple[Array, Array]:
@@ -155,12 +148,10 @@ def _power(profile: Power) -> RadialScore:
             # Of two tails that are subtracted, those on the shell's side of the median are small.
             side = peak - far > middle
             mass, whole, less, whole_less = (np.empty(np.shape(level)) for _ in range(4))
-            for of, tails, large, small in (
-                (~side, inside, peak - near, peak - far),
-                (side, outside, peak - far, peak - near),
-            ):
-                mass[of], whole[of] = tails(large[of], mean)
-                less[of], whole_less[of] = tails(small[of], mean)
+            for of, large, small in ((~side, peak - near, peak - far), (side, peak - far, peak - near)):
+                outside = of is side
+                mass[of], whole[of] = ball(large[of], mean, outside=outside)
+                less[of], whole_less[of] = ball(small[of], mean, outside=outside)
             shell, part = np.maximum(mass - less, 0), np.maximum(whole - whole_less, 0)
             thin = (shell < 0.03 * mass) & (far - near < 0.5)
             if thin.any():  # the difference cancels, but the density is smooth
