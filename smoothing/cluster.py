@@ -34,7 +34,7 @@ from smoothing.noise import Noise
 from smoothing.units import Answer, Counted, Deal, Unit
 from smoothing.voting import Voter, reuse_memory
 
-_STARTS = 3  # workers that may end in a row before one of them has the model
+_STARTS = 3  # times that Ray may fail to start, and workers end in a row before one of them has the model
 _PATIENCE = 60.0  # seconds without a sign of any worker
 _ANSWER = 5.0  # seconds for a cluster to take a connection
 _CROWD = 8  # workers that may share a core
@@ -130,27 +130,33 @@ def connected(workers: int | str, device: str) -> Iterator[tuple[Any, int]]:
     ray = import_ray()
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     kind = "CPU" if device == "cpu" else "GPU"
-    try:
-        if isinstance(workers, int):
-            # Workers import what the driver can import: a user's model may stand in any folder of its path.
-            paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                runtime_env={"env_vars": {"PYTHONPATH": paths}},
-                **quiet,
-            )
-        else:
-            # The cluster runs the driver's code, whatever version is installed there.
-            code = [str(Path(__file__).parents[1] / room) for room in ("geometry", "smoothing")]
+    if isinstance(workers, int):
+        # Workers import what the driver can import: a user's model may stand in any folder of its path.
+        paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+        options = {
+            "address": "local",
+            "num_cpus": workers,
+            "include_dashboard": False,
+            "runtime_env": {"env_vars": {"PYTHONPATH": paths}},
+        }
+    else:
+        # The cluster runs the driver's code, whatever version is installed there.
+        code = [str(Path(__file__).parents[1] / room) for room in ("geometry", "smoothing")]
+        options = {"address": _address(workers), "runtime_env": {"py_modules": code}}
+    for attempt in range(1, _STARTS + 1):
+        try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the error says once more
-                ray.init(address=_address(workers), runtime_env={"py_modules": code}, **quiet)
-    except (ConnectionError, ImportError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        ray.shutdown()
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise InputError(f"--workers {workers}: Ray does not start or answer: {reason[0]}") from error
+                ray.init(**options, **quiet)
+            break
+        except Exception as error:
+            # Any: Ray gives its own processes half a minute on a busy machine, then raises a bare Exception.
+            ray.shutdown()
+            if attempt < _STARTS and "timed out during startup" in str(error):
+                print("Ray did not start within its half minute; once more", file=sys.stderr)
+                continue
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise InputError(f"--workers {workers}: Ray does not start or answer: {reason[0]}") from error
     try:
         there = int(ray.cluster_resources().get(kind, 0))
         wanted = workers if isinstance(workers, int) else max(1, there)

@@ -142,6 +142,39 @@ def test_a_model_that_cannot_be_sent_is_one_line() -> None:
 
 
 @needs_ray
+@pytest.mark.parametrize("late", [2, 3])
+def test_a_machine_too_busy_to_start_ray_is_asked_again(
+    late: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ray waits half a minute for its own processes, and raises a bare Exception; the third time it is an error."""
+    from smoothing import cluster
+
+    class Busy:
+        calls = 0
+
+        def init(self, **_: object) -> None:
+            self.calls += 1
+            if self.calls <= late:
+                raise Exception("The current node timed out during startup. This could happen because ...")
+
+        def shutdown(self) -> None: ...
+
+        def cluster_resources(self) -> dict[str, int]:
+            return {"CPU": 2}
+
+    busy = Busy()
+    monkeypatch.setattr(cluster, "import_ray", lambda: busy)
+    if late < 3:
+        with cluster.connected(2, "cpu") as (ray, number):
+            assert ray is busy and number == 2
+    else:
+        with pytest.raises(InputError, match="timed out during startup"), cluster.connected(2, "cpu"):
+            pass
+    assert busy.calls == 3
+    assert capsys.readouterr().err.count("once more") == 2
+
+
+@needs_ray
 def test_a_cluster_may_have_the_gpu_that_the_driver_lacks() -> None:
     import torch
 

@@ -409,7 +409,7 @@ def test_signs_and_directions_meet_in_many_dimensions() -> None:
     table = json.loads(TABLE.read_text())
     entries = {(e["noise"], json.dumps(e["params"]), e["dim"]): e["radius"] for e in table["cases"]}
     pairs = [(key, radii) for key, radii in entries.items() if key[0].endswith("-l1") and key[2] >= 784]
-    assert len(pairs) == 36
+    assert len(pairs) == 48
     for (noise, params, dim), radii in pairs:
         twins = entries[noise[:3] + "-l2", params, dim]
         excess = [dim * float(mp.mpf(a) * dim / mp.mpf(b) - 1) for a, b in zip(radii, twins, strict=True)]
