@@ -50,6 +50,21 @@ def sums() -> Iterator[Case]:
             yield "exp-power", {"p": p}, dim, "linf", "differential"
 
 
+def near_laplace() -> Iterator[Case]:
+    """Products whose scores keep close to ±c, against l∞: their sum is nearly a lattice."""
+    for dim in (2, 3, 10, 64, 784):
+        for p in (0.95, 0.99, 1.01, 1.05) + ((0.9, 1.1) if dim >= 10 else ()):
+            yield "exp-power", {"p": p}, dim, "linf", "differential"
+    for dim in (10, 64):
+        for p in (0.999, 1.001):
+            yield "exp-power", {"p": p}, dim, "linf", "differential"
+    for p in (0.99, 1.01):
+        yield "exp-power", {"p": p}, 150528, "linf", "differential"
+    for dim in (64, 784):
+        for a in (50.0, 200.0):
+            yield "pareto", {"a": a}, dim, "linf", "differential"
+
+
 def digits(value: Any) -> str:
     """Eighteen significant digits."""
     return "inf" if value == mpmath.inf else str(mpmath.nstr(value, 18, strip_zeros=False))
@@ -96,7 +111,7 @@ def main() -> None:
         stored = json.loads(out.read_text())
     same = stored["rho"] == [rho.hex() for rho in RHOS] and stored["digits"] == DIGITS
     known = {key(entry): entry for entry in stored["cases"]} if same else {}
-    cases = [*mixtures(), *sums()]
+    cases = [*mixtures(), *sums(), *near_laplace()]
     for number, case in enumerate(cases, start=1):
         name = json.dumps(list(case))
         if name in known:

@@ -1,13 +1,4 @@
-"""A sum of scores that all keep close to ±1, as exp-power noise has it for p next to 1: bounded by two sums.
-
-With a constant c each score is c σ + (s - c σ), σ its sign, and what a set collects of a sum is at most what it
-collects of either part:
-
-    T(q) ≤ c T_signs(q) + T_rest(q).
-
-The signs' part is known in closed form, corners and all; the rest, whose scores are small but not nearly equal, has
-a smooth table. At |p - 1| = 0.01 a radius loses up to 2 % by that, at 0.001 ten times less.
-"""
+"""A sum of scores that all keep close to ±c: by its signs where these stand apart, else as any other sum."""
 
 from __future__ import annotations
 
@@ -16,52 +7,62 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special as sp
 
-from smoothing.methods.score_laws import graded, panel_ends
-from smoothing.methods.score_sums import Score, ScoreSum
-from smoothing.methods.signs import sum_of_signs
+from smoothing.methods.score_laws import ScoreLaw, normal_score, panel_ends
+from smoothing.methods.score_sums import ScoreSum
+from smoothing.methods.sums_by_signs import Sizes, tabulate_by_signs
+from smoothing.methods.tail_tables import Unresolved
+from smoothing.methods.tail_upper import UpperOfTail
 
 Array = NDArray[np.float64]
 
-_ROUNDING = 1e-12
+_APART = 3.0  # deviations of the rest, in units of c, from which on transforms have no lobes anyway
+_LEAST = 2e-9  # masses q down to which T is wanted to
+_GOOD, _BLUR = 1e-10, 1.2e-8  # of T, and of T where q is least: a radius has a twentieth of that
 
 
 @dataclass(frozen=True, eq=False)
-class NearSigns(ScoreSum):
-    """S = s₁ + … + s_d by its own table where that is fine enough, else by its two parts."""
+class NearSigns(ScoreLaw):
+    """S = s₁ + … + s_d by Fourier sums for each number of minus signs, where those see enough of its tail."""
 
-    centre: float
-    """c."""
-    rest: Score
-    """The law of s - c σ."""
-
-    @cached_property
-    def _apart(self) -> ScoreSum:
-        return ScoreSum(self.rest, self.dim)
+    sizes: Sizes
+    dim: int
+    alone: ScoreLaw
+    """The law of one score: T(q) ≤ d T_1(q), used where the table has ended."""
+    plain: ScoreSum
+    """The same law from its own table."""
 
     @cached_property
-    def _corners(self) -> tuple[Array, Array]:
-        """(q, T_signs(q)) at q = 2 P(W ≥ w), W = σ₁ + … + σ_d, and at both ends; linear between them."""
-        value, mass = (part[::-1] for part in sum_of_signs(self.dim))
-        q, height = 2 * np.cumsum(mass), 2 * np.cumsum(mass * value)
-        inside = q < 1 - 1e-12
-        return np.concatenate([[0.0], q[inside], [1.0]]), np.concatenate([[0.0], height[inside], height[-1:]])
+    def table(self) -> UpperOfTail | None:
+        """By signs; None where the plain table serves better."""
+        spread = self.sizes.deviation * np.sqrt(self.dim)
+        if spread > _APART * self.sizes.mean:
+            return None
+        try:
+            table = tabulate_by_signs(self.sizes, self.dim)
+        except Unresolved:
+            return None
+        blur = table.blur / (self.dim * self.sizes.mean * _LEAST)
+        good = table.law.error < _GOOD and blur < _BLUR
+        return None if not good and self.plain.table.resolved else table
 
     def upper(self, w: Array) -> Array:
-        bound = super().upper(w)
-        if self.table.resolved:
-            return bound
-        signs = np.interp(sp.ndtr(-np.asarray(w)), *self._corners) * (1 + _ROUNDING)
-        return np.minimum(bound, self.centre * signs + self._apart.upper(w))
+        if self.table is None:
+            return self.plain.upper(w)
+        w = np.asarray(w, dtype=np.float64)
+        return self.table(w, self.dim * self.alone.upper(w)) * (1 + self.noise)
 
     @property
     def edges(self) -> Array | None:
-        if self.table.resolved:
-            return super().edges
-        corners = -sp.ndtri(self._corners[0][1:-1])
-        return panel_ends(corners, graded(float(corners[-1])))
+        """A table by signs has an edge wherever T bends."""
+        if self.table is None:
+            return self.plain.edges
+        return panel_ends(normal_score(2 * np.exp(self.table.log_tails)))
 
     @property
     def noise(self) -> float:
-        return super().noise if self.table.resolved else max(1e-12, self._apart.table.accuracy)
+        return self.plain.noise if self.table is None else 1e-12 + 2 * self.table.law.error
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.plain.is_bounded

@@ -26,7 +26,7 @@ Index = NDArray[np.intp]
 
 _ORDER = 16
 NODES, WEIGHTS = gauss_legendre(_ORDER)
-_TO_CHEBYSHEV = np.linalg.inv(chebyshev.chebvander(NODES, _ORDER - 1))
+TO_CHEBYSHEV = np.linalg.inv(chebyshev.chebvander(NODES, _ORDER - 1))
 _WIDTH = 4.0  # Gauss rules see log(1 + e^τ) to 1e-16 on panels this wide
 _NO_SOURCE = 1e-38  # masses below this contribute nothing to tails of 1e-22
 DEEP = -80.0  # log of the tail where a light table may end
@@ -119,7 +119,7 @@ def tabulate(
     for step in range(_MOST_HALVINGS):
         tau = 0.5 * (left + right)[:, None] + 0.5 * (right - left)[:, None] * NODES
         value = np.maximum(law(tau), floor)
-        coefficients = value @ _TO_CHEBYSHEV.T
+        coefficients = value @ TO_CHEBYSHEV.T
         steep = np.maximum((value[:, 0] - value[:, -1]) / (right - left), 1.0)
         allowed = tolerance * np.minimum(steep, 1e8) * np.exp(np.clip(-44 - value[:, 0], 0, 25))
         allowed = np.maximum(allowed, 1e-15 * np.maximum(abs(right), 1) * steep)  # τ itself is rounded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from smoothing.methods.neyman_pearson import DirectionRadius
 from smoothing.methods.score_laws import ScoreLaw
 from smoothing.methods.score_sums import Score, ScoreSum
 from smoothing.methods.signs import reciprocal_integral_of_signs
+from smoothing.methods.sums_by_signs import Sizes
 from smoothing.noise import ArrayOrTensor, Noise, check_range
 from smoothing.profiles import Exponential, ProfileScore
 from smoothing.quantile_table import QuantileTable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-_NEAR = 0.05  # |p - 1| up to which scores may keep too close to ±1 for a table
+_NEAR = 0.08  # |p - 1| up to which scores may keep too close to ±1 for a table of their sum
 TABULATED = 1 / 3
 """The least p whose quantiles a table resolves to float32's precision."""
 
@@ -162,7 +163,7 @@ def exp_power_l1_heavy(noise: ExpPower, norm: Norm, rho: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _scores(p: float, dim: int) -> ScoreSum:
+def _scores(p: float, dim: int) -> ScoreLaw:
     """|x|^p = u ~ Gamma(1/p), so that P(|s| > e^τ) is a tail of u: the upper one for p > 1, the lower one for p < 1."""
     a, power = 1 / p, p / (p - 1)
 
@@ -170,24 +171,26 @@ def _scores(p: float, dim: int) -> ScoreSum:
         log_u = (tau - math.log(p)) * power
         return _log_upper(a, log_u) if p > 1 else _log_lower(a, log_u)
 
-    one = Score(log_tail, tail_index=1 / (1 - p) if p < 1 else math.inf)
+    plain = ScoreSum(Score(log_tail, tail_index=1 / (1 - p) if p < 1 else math.inf), dim)
     if abs(p - 1) > _NEAR:
-        return ScoreSum(one, dim)
+        return plain
+    return NearSigns(_sizes(p), dim, ProfileScore(Exponential(1, k=p)), plain)
+
+
+def _sizes(p: float) -> Sizes:
+    """|s| = p e^{qv}, q = 1 - 1/p, v = log u: in v the trapezoidal rule converges like e^{-π²/h}."""
+    a, q, h = 1 / p, 1 - 1 / p, 0.05
+    v = np.arange(math.floor(-44 * p / h), math.ceil(math.log(60) / h)) * h
+    masses = h * np.exp(v * a - np.exp(v) - float(sp.gammaln(a)))
+    masses /= masses.sum()
     mean = math.exp(-float(sp.gammaln(1 + a)))
+    rest = mean * np.expm1(q * v + math.log(p / mean))
 
-    def log_tail_of_rest(tau: Array) -> Array:
-        """log P(||s| - mean| > e^τ): both tails of u."""
-        y = np.exp(tau) / mean
-        with np.errstate(all="ignore"):
-            more, less = ((math.log(mean / p) + np.log1p(part)) * power for part in (y, -y))
-        upper, lower = (more, less) if p > 1 else (less, more)
-        never = np.isnan(less)
-        return np.logaddexp(
-            np.where(never & (p < 1), -np.inf, _log_upper(a, upper)),
-            np.where(never & (p > 1), -np.inf, _log_lower(a, lower)),
-        )
+    def change(t: Array) -> NDArray[np.complex128]:
+        phase = t[:, None] * rest
+        return np.asarray(-2 * np.sin(phase / 2) ** 2 @ masses + 1j * (np.sin(phase) @ masses))
 
-    return NearSigns(one, dim, mean, replace(one, log_tail=log_tail_of_rest))
+    return Sizes(mean + rest, masses, change, mean)
 
 
 def _log_upper(a: float, log_u: Array) -> Array:

@@ -10,6 +10,7 @@ M^d e^(-sζ) stays small,
 them. `flow` turns f, P and Φ into radii.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, log
@@ -79,8 +80,8 @@ def _log_range(law: Any, scale: float, order: float, top: float | None) -> tuple
     return low, right
 
 
-def flow(law: Any, scale: float, order: float, corners: int = 0) -> Flow:
-    """Panels in x = log s, cut at whole s where there are corners."""
+def flow(law: Any, scale: float, order: float, corners: int = 0, cuts: Sequence[float] = ()) -> Flow:
+    """Panels in x = log s, cut at whole s where there are corners, or at ``cuts``, between which f changes a lot."""
     with ctx.workprec(BITS):
         low, high = _log_range(law, scale, order, log(corners) if corners else None)
 
@@ -111,13 +112,25 @@ def flow(law: Any, scale: float, order: float, corners: int = 0) -> Flow:
             stretches.append(Stretch(base, Real(0), np.sqrt(top - middle), -1, 2))
             stretches.append(Stretch(bottom, np.sqrt(middle - bottom), Real(0), 1, 2))
             right = bottom
-        count = int((float(right) - low) / 3) + 3
-        cuts = np.linspace(0, Real(low) - right, count, dtype=Real)
+        first = -1 if corners else 0
         if corners:
             stretches.append(Stretch(right, Real(0), Real(1), -1, 2))
-            cuts = np.linspace(-1, Real(low) - right, count, dtype=Real)
-        stretches += [Stretch(right, a, b) for a, b in pairwise(cuts)]
+        inner = sorted((Real(log(s)) - right for s in cuts if log(s) < float(right) - 1e-9), reverse=True)
+        count = int((float(right + (inner[-1] if inner else 0)) - low) / 3) + 3
+        below = np.linspace(inner[-1] if inner else first, Real(low) - right, count, dtype=Real)
+        ends = [Real(first), *inner[:-1], *below] if inner else list(below)
+        stretches += [Stretch(right, a, b) for a, b in pairwise(ends)]
         s = arb(high).exp()
         tail = real(law.mass(s)), real(law.phi(s))
         origin = arb(low).exp()
         return Flow(density, stretches, Real(0.5), real(law.phi(origin)), tail, LOWEST)
+
+
+def around(centre: float, spread: float, dim: int, reach: float) -> list[float]:
+    """Where to cut between bumps of that spread about centre · (d, d-2, …), if these stand apart."""
+    if spread > 2.5 * centre:
+        return []
+    sites = [centre * m for m in range(dim % 2, dim + 1, 2) if centre * m < reach]
+    parts = (-12, -8, -4, -2, 0, 2, 4, 8, 12)
+    cuts = {s + part * spread for s in sites for part in parts} | {s + centre for s in sites}
+    return sorted(s for s in cuts if s > 0.2 * spread)

@@ -15,7 +15,7 @@ from flint import acb, arb, ctx
 from validation.oracle import score_sums
 from validation.oracle.arith import ball
 from validation.oracle.score_flow import Flow
-from validation.oracle.score_sums import BITS, Spectrum, flow, half_line
+from validation.oracle.score_sums import BITS, Spectrum, around, flow, half_line
 
 
 def pareto_spectrum(a: Fraction, dim: int) -> Spectrum:
@@ -136,7 +136,9 @@ def pareto_flow(a: Fraction, dim: int) -> Flow:
         order = min(dim * float(a), 1.0) / 1.5
         if dim <= 32:
             return flow(CornerSpectrum(a, dim), min(scale, 1.0), order, dim)
-        return flow(pareto_spectrum(a, dim), scale, 1.0)
+        spread = sqrt(dim / float(a * (a + 2))) * float(a / (a + 1))
+        cuts = around(float(a / (a + 1)), spread, dim, 14 * scale)
+        return flow(pareto_spectrum(a, dim), scale, 1.0, cuts=cuts)
 
 
 def pareto_linf(a: Fraction, dim: int, above_half: Fraction) -> Any:

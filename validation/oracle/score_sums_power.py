@@ -15,6 +15,7 @@ from validation.oracle import score_sums
 from validation.oracle.arith import ball
 from validation.oracle.score_flow import Flow
 from validation.oracle.score_sums import BITS, Spectrum, flow, half_line
+from validation.oracle.score_sums_line import FARTHEST, near_one_flow
 
 
 class PowerScore:
@@ -110,6 +111,8 @@ def power_spectrum(p: Fraction, dim: int, smallest: float) -> Spectrum:
 @lru_cache(maxsize=32)
 def power_flow(p: Fraction, dim: int) -> Flow:
     """Exponential-power noise against l∞, all radii; p other than 1 and 2, d ≥ 2."""
+    if abs(p - 1) < FARTHEST:
+        return near_one_flow(p, dim)
     with ctx.workprec(BITS):
         order = dim / (float(p) - 1) if p > 1 else 1.0
         scale = sqrt(dim)
