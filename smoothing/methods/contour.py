@@ -88,7 +88,7 @@ def contours(one: Tail, n: int) -> Contours | None:
     return Contours(np.array(best), np.array(start), tuple(nodes), tuple(values))
 
 
-def _tilted(y: Array, mass: Array, c: float, log_m: float) -> tuple[Array, Array]:
+def _tilted(y: Array, mass: Array, c: float | Array, log_m: float | Array) -> tuple[Array, Array]:
     """The masses at y and at -y under the law tilted by c."""
     return 0.5 * mass * np.exp(c * y - log_m), 0.5 * mass * np.exp(-c * y - log_m)
 
@@ -100,15 +100,15 @@ def _last_return(y: Array, mass: Array, n: int, tilts: Array) -> Array:
     """
     t = np.arange(0, _SCAN, 0.02) / np.sqrt((mass * y * y).sum())
     phase = t[:, None] * y
-    cosine, sine = np.cos(phase), np.sin(phase)
+    log_m = np.array([_cumulants(y, mass, c)[0] for c in tilts])
+    known = np.isfinite(log_m)
+    up, down = _tilted(y[:, None], mass[:, None], tilts[known], log_m[known])
+    size = np.hypot(
+        np.cos(phase) @ (up + down) + (1 - mass.sum()) * np.exp(-log_m[known]), np.sin(phase) @ (up - down)
+    )
+    counts = n * np.log(size + 1e-4) > -38
     last = np.zeros_like(tilts)
-    for k, c in enumerate(tilts):
-        log_m = _cumulants(y, mass, c)[0]
-        if np.isfinite(log_m):
-            up, down = _tilted(y, mass, c, log_m)
-            size = np.hypot(cosine @ (up + down) + (1 - mass.sum()) * np.exp(-log_m), sine @ (up - down))
-            counts = n * np.log(size + 1e-4) > -38
-            last[k] = t[counts].max(initial=0.0) if not counts[-200:].any() else np.inf
+    last[known] = np.where(counts[-200:].any(axis=0), np.inf, (t[:, None] * counts).max(axis=0))
     return last
 
 

@@ -176,13 +176,19 @@ def _nodes(sizes: Sizes, n: int, step: float) -> tuple[Array, NDArray[np.complex
     """t_j, as far as the transform counts, and ψ - 1 there."""
     nodes: list[Array] = []
     changes: list[NDArray[np.complex128]] = []
+
+    def faded(change: NDArray[np.complex128]) -> bool:
+        with np.errstate(divide="ignore"):
+            return bool((n * np.log(np.abs(1 + change)) < -_FADED).all())
+
+    if not faded(sizes.change(np.array([step * _BLOCK * _MOST_BLOCKS]))):
+        raise Unresolved
     for block in range(_MOST_BLOCKS):
         nodes.append(step * np.arange(_BLOCK * block + 0.5, _BLOCK * (block + 1)))
         changes.append(sizes.change(nodes[-1]))
-        with np.errstate(divide="ignore"):
-            if (n * np.log(np.abs(1 + changes[-1][-_BLOCK // 4 :])) < -_FADED).all():
-                return np.concatenate(nodes), np.concatenate(changes)
-    raise Unresolved
+        if faded(changes[-1][-_BLOCK // 4 :]):
+            break
+    return np.concatenate(nodes), np.concatenate(changes)
 
 
 def tabulate_by_signs(sizes: Sizes, n: int) -> UpperOfTail:

@@ -147,7 +147,7 @@ def pareto_linf_by_laplace(noise: Pareto, norm: Norm, rho: Array) -> Array:
     """R is at least that of Laplace noise of scale λ/(a+1), whose score no coordinate exceeds: |s| = (a+1)/(|x|+λ).
 
     E(Σ σ_i |s_i| - t)₊, σ random signs, is convex and even in each s_i, hence it grows with every |s_i|, and so does
-    Φ(p) = min_t E(S-t)₊ + t p. About 1/a short: the best known for 3 to 5 coordinates with a > 60, whose sum no table
+    Φ(p) = min_t E(S-t)₊ + t p. About 1/a short: the best known for 3 to 5 coordinates with a > 1000, whose sum no table
     resolves.
     """
     return noise.scale / (noise.a + 1) * reciprocal_integral_of_signs(noise.dim, rho)
