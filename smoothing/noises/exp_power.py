@@ -72,7 +72,7 @@ class ExpPower(Noise):
         import torch
 
         if out.device.type == "cpu" and out.dtype != torch.float64 and self.p >= TABULATED:
-            source.symmetric_(out, _quantiles(self.p)).mul_(self.scale)
+            source.symmetric_(out, _quantiles(self.p), self.scale)
             return
         # |x| = λ U G^(1/p) with G ~ Gamma(1 + 1/p): no small shape, so nothing underflows at large p. The power
         # is taken of G over its shape, near 1, so that small p does not overflow either.

@@ -39,7 +39,7 @@ class Laplace(Noise):
         return (ConstantScore(), 1.0) if isinstance(norm, L1) or self.dim == 1 else None
 
     def _fill(self, out: torch.Tensor, source: Source) -> None:
-        source.laplace_(out).mul_(self.scale)
+        source.laplace_(out, self.scale)
 
 
 @theorem(
