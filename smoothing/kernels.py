@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache as remembered
 from typing import Any
 
 import numpy as np
@@ -203,10 +204,9 @@ def compiled(law: Law) -> Callable[..., None]:
     ImportError where numba is missing.
     """
     import numba
-    from numba.extending import register_jitable
 
     for function in (*_PARTS, law):
-        register_jitable(function)
+        _may_be_called(function)
     for cache in (True, False):
         with suppress(RuntimeError, OSError):  # no folder to keep it in, or a full disk
             loop: Callable[..., None] = numba.njit(nogil=True, cache=cache)(_loop(law))
@@ -214,6 +214,14 @@ def compiled(law: Law) -> Callable[..., None]:
             loop(0, 0, 0, empty, 1.0, empty, empty)
             return loop
     raise ImportError("numba compiles nothing here")
+
+
+@remembered
+def _may_be_called(function: Callable[..., Any]) -> None:
+    """By compiled code; for Python it stays what it is."""
+    from numba.extending import register_jitable
+
+    register_jitable(function)
 
 
 _PARTS = (
