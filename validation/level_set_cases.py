@@ -63,9 +63,22 @@ def cubes() -> Iterator[Case]:
                 yield "pow-linf", {"k": k, "a": a}, dim, norm, "level-set"
 
 
+def walls() -> Iterator[Case]:
+    """Spheres whose density falls within 1/k of r = 1, over few dimensions."""
+    for dim, k, j in (
+        (2, 40.0, 0.0), (3, 40.0, 0.0), (2, 100.0, 0.0), (3, 100.0, 0.0), (10, 100.0, 0.0), (2, 100.0, 0.5),
+        (2, 300.0, 0.0), (3, 1000.0, 0.0),
+    ):  # fmt: skip
+        yield "exp-l2", {"k": k, "j": j}, dim, "l2", "level-set"
+    for dim in (2, 3, 10):
+        for k in (40.0, 100.0):
+            yield "pow-l2", {"k": k, "a": dim / k + 0.5}, dim, "l2", "level-set"
+    yield "pow-l2", {"k": 40.0, "a": 0.1}, 2, "l2", "level-set"
+
+
 def cases() -> list[Case]:
     """All of them, the quick ones first."""
-    return [*lines(), *spheres(), *cubes()]
+    return [*lines(), *spheres(), *cubes(), *walls()]
 
 
 def digits(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Which ρ a shift needs, and which shift a ρ is worth, from the law of the log-likelihood ratio L.
 
 With a(t) = P(L ≥ -t) and τ such that a(τ) = 1/2, ρ - 1/2 = (1/2 - a(-τ)) + exp(-τ) (1/2 - a(τ)), which is the minimum
-over all τ. Everything starts from double precision; what ends it is Newton's method in Arb.
+over all τ. It is convex in exp(-τ) with the slope H = 1/2 - a(τ), and at τ = 0 it is 2H: whatever τ is below _LEAST,
+that one gives all digits. Everything starts from double precision; what ends it is Newton's method in Arb.
 """
 
 from fractions import Fraction
@@ -17,6 +18,7 @@ from validation.oracle.tanh_sinh import bracket, crossing
 DIGITS = 25  # of a radius or a ρ, where ρ - 1/2 and 1 - ρ are above 1e-10
 _FINE = arb(10) ** (-DIGITS - 1)  # tolerance of a quadrature, relative to the smaller of ρ - 1/2 and 1 - ρ
 _NEAR = arb(10) ** -5
+_LEAST = -74.0  # log τ
 
 
 class TooFewBits(PrecisionError):
@@ -70,8 +72,10 @@ class _Solver:
                 return law.rough_below_half(e, t)
             return float(law.below_half(arb(e), arb(t), self.careful))
 
-        start = float(self.y) if self.y.is_finite() else log(law.first_threshold(e))
-        y = solve(lambda y: -below_half(exp(y)), start, 0.5, 1e-9 if self.careful is None else 1e-5)
+        start = float(self.y) if self.y.is_finite() else log(max(law.first_threshold(e), exp(_LEAST)))
+        y = _LEAST
+        if below_half(exp(y)) > 0:
+            y = solve(lambda y: -below_half(exp(y)), start, 0.5, 1e-9 if self.careful is None else 1e-5)
         self.x, self.y = arb(x), arb(y)
         return below_half(-exp(y)) + exp(-exp(y)) * below_half(exp(y))
 
@@ -82,6 +86,7 @@ class _Solver:
             return known
         start = self.y if self.y.is_finite() else arb(log(law.first_threshold(float(e))))
         y = (start + (self.lean * (x - self.x) if self.lean.is_finite() else 0)).mid()
+        y = y if y > _LEAST else arb(_LEAST)
         if y < -0.2 * int(ctx.prec):
             raise TooFewBits(f"the threshold exp({float(y):.0f}) needs more than {ctx.prec} bits")
 
@@ -89,6 +94,10 @@ class _Solver:
             return -law.below_half(e, y.exp().mid(), tolerance)
 
         value = -falling(y)
+        if y <= _LEAST and value < 0:
+            self.x, self.y, self.lean, self.slope = x, y, arb(0), arb.nan()
+            tau = y.exp().mid()
+            return law.below_half(e, -tau, tolerance) + (-tau).exp() * value
         if not self.slope.is_finite():
             self.slope = (-falling(y + _NEAR) - value) / _NEAR
         for _ in range(8):
