@@ -32,6 +32,9 @@ _GOOD = 1e-10  # relative, of the quadrature: one that is off by more gives way 
 _BLOCK = 128
 _MOST_STEPS = 25
 _USELESS = 0.1  # relative
+_LEAST = 4e-18  # a τ below it changes ρ - 1/2 by less than this, relatively
+_MOST = 1e4  # exp(-τ) is 0 there
+_REFINED = 4
 _OFFSETS = np.array([-36, -28, -21, -15, -10, -7, -5, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.3, 0, 0.3, 0.6, 0.9, 1.2,
                      1.5, 1.8, 2.1, 2.4, 2.8, 3.2, 3.7, 4.3, 5, 6, 7.5, 9, 11, 13, 16, 20, 25])  # fmt: skip
 
@@ -98,16 +101,16 @@ class _Solver:
         for _ in range(_MOST_STEPS):
             now = x[active]
             at = self._halve(now, y[active])
-            value, slope = self._equations(now, at, target[active], 0)
-            low[active] = np.where(value[1] < 0, now, low[active])
-            high[active] = np.where(value[1] > 0, now, high[active])
+            value, slope, lean, _ = self._needed(now, at, target[active], 0)
+            low[active] = np.where(value < 0, now, low[active])
+            high[active] = np.where(value > 0, now, high[active])
             with np.errstate(all="ignore"):
-                step = _newton(value, slope)[0]
+                step = value / slope
                 x[active] = now - step
                 inside = (x[active] > low[active]) & (x[active] < high[active]) | (np.abs(step) < 1e-8)
                 x[active] = np.where(inside, x[active], 0.5 * (low[active] + high[active]))
-                tilt = slope[0, 0] / slope[0, 1] * (now - x[active])
-                y[active] = at + np.where(np.isfinite(tilt), tilt, 0.0)
+                tilt = lean * (x[active] - now)
+                y[active] = at + np.where(np.abs(tilt) < 50, tilt, 0.0)
             # quadratic convergence: a step of 1e-8 leaves 1e-15; what stagnates at rounding is also done
             size = np.abs(x[active] - now)
             done = (size < 1e-8) & ((size < 1e-14) | (size > 0.1 * last[active]) | (last[active] < 1e-4))
@@ -115,28 +118,38 @@ class _Solver:
             active = active[~done]
             if not len(active):
                 break
-        for _ in range(2):
-            step = _newton(*self._equations(x, y, target, 0))
-            small = np.abs(step).max(axis=0) < 1e-4
-            x, y = np.where(small, x - step[0], x), np.where(small, y - step[1], y)
-        value, slope = self._equations(x, y, target, 0)
-        other, _ = self._equations(x, y, target, 1)
-        residual = np.abs(value) + 2 * np.abs(other - value)
-        determinant = np.abs(slope[0, 0] * slope[1, 1] - slope[0, 1] * slope[1, 0])
-        error = (np.abs(slope[1, 1]) * residual[0] + np.abs(slope[0, 1]) * residual[1]) / determinant
-        return np.exp(x), np.where(error < _USELESS, np.exp(x) * error, np.inf)
+        y = self._halve(x, y)
+        value, slope, _, _ = self._needed(x, y, target, 0)
+        step = value / slope
+        x = np.where(np.abs(step) < 1e-4, x - step, x)
+        value, slope, _, loss = self._needed(x, y, target, 0)
+        other, _, _, _ = self._needed(x, y, target, 1)
+        error = (np.abs(value) + 2 * np.abs(other - value) + loss) / slope
+        found = (error < _USELESS) & (np.abs(value) < _USELESS)
+        return np.exp(x), np.where(found, np.exp(x) * error, np.inf)
 
-    def _equations(self, x: Array, y: Array, target: Array, rule: int) -> tuple[Array, Array]:
-        """1/2 - a(τ) and log Φ_N⁻¹(1 - a(-τ)) - target at log e = x and log τ = y, with their Jacobian."""
-        e, tau = np.exp(x), np.exp(y)
-        centred, first = self._mass(e, tau, rule, np.zeros(len(e), dtype=bool))
+    def _needed(
+        self, x: Array, y: Array, target: Array, rule: int
+    ) -> tuple[Array, Array, Array, Array]:
+        """log Φ_N⁻¹(ρ) - target at log e = x, for the ρ that log τ = y says is enough.
+
+        Also its slope in x, that of the log τ with a(τ) = 1/2, and what another τ would take away.
+        """
+        e, tied = np.exp(x), y <= math.log(_LEAST)
+        tau = np.where(tied, 0.0, np.exp(y))
         tail = target > math.log(0.67)
-        mass, second = self._mass(e, -tau, rule, tail)
+        sign = np.where(tail, -1.0, 1.0)
+        half, (half_by_x, half_by_t) = self._mass(e, tau, rule, np.zeros(len(e), dtype=bool))
+        mass, (by_x, _) = self._mass(e, -tau, rule, tail)
         with np.errstate(all="ignore"):
-            z = np.where(tail, -sp.ndtri(mass), np.sqrt(2) * sp.erfinv(2 * np.minimum(mass, 0.5)))
-            rate = np.where(tail, -1.0, 1.0) / (z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi))
-            value = np.stack([centred, np.log(z) - target])
-        return value, np.array([[first[0], tau * first[1]], [rate * second[0], -rate * tau * second[1]]])
+            weight = sign * np.exp(-tau)
+            mass, by_x = np.clip(mass + weight * half, 0, 0.5), by_x + weight * half_by_x
+            z = np.where(tail, -sp.ndtri(mass), np.sqrt(2) * sp.erfinv(2 * mass))
+            rate = np.exp(0.5 * z * z) * math.sqrt(2 * math.pi) / z
+            # by convexity in exp(-τ): at most |half| times the distance to the best one
+            away = np.where(tied, _LEAST, np.abs(half / half_by_t))
+            loss = rate * np.abs(weight * half) * away
+            return np.log(z) - target, sign * rate * by_x, -half_by_x / (half_by_t * tau), loss
 
     def _halve(self, x: Array, y: Array) -> Array:
         """log τ with a(τ) = 1/2 at log e = x, by Newton's method from y, kept in a bracket.
@@ -144,12 +157,12 @@ class _Solver:
         At a given r the cosine is 0 where τ is the rise from r to sqrt(r² + e²): τ lies between these rises.
         """
         e, r = np.exp(x), np.exp(self._middle)
+        floor = math.log(_LEAST)
         with np.errstate(all="ignore"):
             rise = np.log(self._law.rise(r, 0.5 * np.log1p((e[:, None] / r) ** 2)))
-        rise = np.where(np.isfinite(rise), rise, rise[:, len(r) // 2, None])
+        rise = np.clip(rise, floor, math.log(_MOST))
         low, high = rise.min(axis=1) - 1e-6, rise.max(axis=1) + 1e-6
-        y = np.where((y > low) & (y < high), y, np.clip(rise[:, len(r) // 2], low, high))
-        y = np.where(np.isfinite(low + high), y, np.nan)
+        y = np.where((y > low) & (y < high), y, rise[:, len(r) // 2])
         active = np.flatnonzero(np.isfinite(y))
         for _ in range(60 if len(active) else 0):
             now = y[active]
@@ -160,27 +173,40 @@ class _Solver:
                 step = value / (slope[1] * np.exp(now))
             step = np.where(np.isfinite(step), step, np.inf)
             least, most = low[active], high[active]
-            inside = (now - step > least) & (now - step < most) | (np.abs(step) < 1e-8)
-            y[active] = np.where(inside, now - step, 0.5 * (least + most))
-            active = active[np.minimum(np.abs(step), most - least) > 1e-7]
+            goal = np.maximum(now - step, floor)
+            inside = (goal > least) & (goal < most) | (np.abs(step) < 1e-8)
+            y[active] = np.where(inside, goal, 0.5 * (least + most))
+            settled = (np.minimum(np.abs(step), most - least) < 1e-7) | (now == floor) & (value < 0)
+            y[active] = np.where((now == floor) & (value < 0), floor, y[active])
+            active = active[~settled]
             if not len(active):
                 break
         return y
 
     def _tabulate(self, log_median: float) -> tuple[Array, Array, Array]:
         """log τ and log Φ_N⁻¹(ρ) on a grid of log e, for first guesses."""
-        x = log_median - 0.5 * math.log(self._law.dim) + _OFFSETS
-        y = self._halve(x, np.full(x.shape, np.nan))
-        x, y = x[np.isfinite(y)], y[np.isfinite(y)]
-        if not len(x):
-            return x, y, y
-        with np.errstate(all="ignore"):
-            z = self._equations(x, y, np.zeros(len(x)), 0)[0][1]
-            small = self._equations(x, y, np.full(len(x), -1.0), 0)[0][1] - 1.0
-        z = np.where(z > math.log(0.67), z, small)
+        x, y, z = self._row(log_median - 0.5 * math.log(self._law.dim) + _OFFSETS)
+        for _ in range(_REFINED):  # where a wall makes ρ jump
+            with np.errstate(all="ignore"):
+                jump = np.diff(np.maximum(z, -40)) > 1 + np.diff(x)
+            jump = jump & (z[:-1] < math.log(9))
+            if not jump.any():
+                break
+            left, right = x[:-1][jump], x[1:][jump]
+            more = self._row((left[:, None] + (right - left)[:, None] * np.array([0.25, 0.5, 0.75])).ravel())
+            order = np.argsort(np.concatenate([x, more[0]]))
+            x, y, z = (np.concatenate(pair)[order] for pair in zip((x, y, z), more, strict=True))
         keep = np.isfinite(z) & np.isfinite(y) & (z > -40)
         keep &= np.concatenate([[True], np.diff(np.maximum.accumulate(np.where(keep, z, -np.inf))) > 0])
         return x[keep], y[keep], z[keep]
+
+    def _row(self, x: Array) -> tuple[Array, Array, Array]:
+        """(log e, log τ, log Φ_N⁻¹(ρ)) where there is a τ."""
+        y = self._halve(x, np.full(x.shape, np.nan))
+        x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+        z = self._needed(x, y, np.zeros(len(x)), 0)[0]
+        small = self._needed(x, y, np.full(len(x), -1.0), 0)[0] - 1.0
+        return x, y, np.where(z > math.log(0.67), z, small)
 
 
 def _interpolate(at: Array, x: Array, y: Array) -> Array:
@@ -191,13 +217,3 @@ def _interpolate(at: Array, x: Array, y: Array) -> Array:
     first, last = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
     return np.asarray(inner + first * np.minimum(at - x[0], 0) + last * np.maximum(at - x[-1], 0))
 
-
-def _newton(value: Array, slope: Array) -> Array:
-    determinant = slope[0, 0] * slope[1, 1] - slope[0, 1] * slope[1, 0]
-    with np.errstate(all="ignore"):
-        return np.stack(
-            [
-                (slope[1, 1] * value[0] - slope[0, 1] * value[1]) / determinant,
-                (slope[0, 0] * value[1] - slope[1, 0] * value[0]) / determinant,
-            ]
-        )

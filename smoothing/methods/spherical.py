@@ -28,6 +28,8 @@ WIDEST = 10.5  # normal scores beyond it have mass 1e-25, which is dropped
 _STEPS = ((0.25, 1.5), (0.0625, 16.0), (0.015625, 64.0))
 _SMOOTH = 64  # dimensions from which on the cosine's law has no corners at ±1 to speak of
 _LEAST, _MOST = 1e-140, 1e140
+GRADED = 0.0
+_GRADES = np.array([0.4, 1.0, 2.0, 3.5, 5.5, 8.0, 12.0, 17.0, 24.0, 34.0])
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Law:
     """r ψ'(r)."""
     bend: Callable[[Array], Array]
     """t to log r where ψ, less its part in log r, has risen by t."""
+    knees: Callable[[Array], Array]
+    """t > 0, of shape (n,), to the places, (n, m), in log r where the density or ``reach`` goes from one power of r to
+
+    another: as a function of ``turn`` times the distance, and exponentially in it.
+    """
+    turn: float
 
 
 @dataclass(frozen=True)
@@ -70,8 +78,8 @@ def steps(law: Law) -> list[float | None]:
     w = np.linspace(-8, 8, 33)
     steepest = np.diff(_log_quantile(law, w)).max() / (w[1] - w[0])
     if law.dim < _SMOOTH:
-        return [None]
-    return [*(step for step, most in _STEPS if steepest <= most), None]
+        return [GRADED] if law.turn > 20 else [None, GRADED]
+    return [*(step for step, most in _STEPS if steepest <= most), None, GRADED]
 
 
 class SphericalMasses:
@@ -79,6 +87,8 @@ class SphericalMasses:
 
     def __init__(self, law: Law, step: float | None) -> None:
         self.law = law
+        self._graded = step == GRADED
+        step = None if self._graded else step
         self._half = 0.5 * (law.dim - 1)
         self._log_norm = float(sp.betaln(0.5, self._half))
         with np.errstate(all="ignore"):
@@ -108,7 +118,7 @@ class SphericalMasses:
             rest = (gap / (2 * r)) * ((s + (r - e)) / (2 * r)) * ((e - rise) / e) * ((r + e + s) / e)
             inner = rest > 0
             used = inner & (weight > 1e-30)
-            square, rest = np.where(used, cosine * cosine, 0.5), np.where(used, rest, 0.5)
+            square, rest = np.where(used, cosine * cosine, 0.5), np.where(used, np.minimum(rest, 1.0), 0.5)
             density = np.where(used, np.exp((self._half - 1) * np.log(rest) - self._log_norm), 0.0)
             density = density * weight
             to_e = (density * np.where(used, near + far, 0.0)).sum(axis=1)
@@ -163,6 +173,8 @@ class SphericalMasses:
         """
         law, shift = self.law, rule.start - 0.5 if rule.start else 0.1
         ends = self._ends[_RULES.index(rule)]
+        if self._graded:
+            return self._graded_rule(e, t, rule, ends, shift)
         offsets = np.arange(-3.6, 4 + 0.5 * math.log(law.dim), 0.6) + shift
         around = np.log(e)[:, None] + np.concatenate([[-20, -14, -10, -7.5, -6, -5, -4, 0.0], offsets])
         # ψ(s) = ψ(r) + t bends where ψ itself is of the size of t, or of 1
@@ -193,7 +205,52 @@ class SphericalMasses:
         )
         back = law.reach(np.exp(log_s), -t[:, None])
         log_r = log_s + back
-        ratio = law.slope(np.exp(log_s)) / law.slope(np.exp(log_r))
+        ratio = np.where(back > 0, law.slope(np.exp(log_s)) / law.slope(np.exp(log_r)), 1.0)
+        weight = np.concatenate(
+            [width * np.exp(law.log_density(y)), width_s * ratio * np.exp(law.log_density(log_r))], 1
+        )
+        r = np.exp(np.concatenate([y, log_r], axis=1))
+        delta = np.concatenate([law.reach(np.exp(y), t[:, None]), -back], axis=1)
+        return r, delta, np.where(weight > 0, weight, 0.0)
+
+    def _grade(self, places: Array, rule: _Rule) -> Array:
+        """Edges about places where something turns within 1 / ``turn``, and then falls exponentially."""
+        steps = _GRADES * (1.3 if rule.start else 1.0) / max(self.law.turn, 1.0)
+        steps = np.concatenate([-steps[::-1], [0.0], steps])
+        return (places[:, :, None] + steps).reshape(len(places), -1)
+
+    def _graded_rule(
+        self, e: Array, t: Array, rule: _Rule, ends: Array, shift: float
+    ) -> tuple[Array, Array, Array]:
+        """The same on panels that are narrow about every knee and every place where |cosine| = 1."""
+        law = self.law
+        offsets = np.concatenate(
+            [[-20, -14, -10, -7.5, -6, -5, -4, 0.0], np.arange(-3.6, 4 + 0.5 * math.log(law.dim), 0.6) + shift]
+        )
+        around = np.log(e)[:, None] + offsets
+        wide = np.broadcast_to(ends, (len(e), len(ends)))
+        knees = law.knees(np.abs(t))
+        knees = np.where(np.isfinite(knees), knees, ends[0])
+        edges = np.concatenate([wide, around, self._grade(knees, rule)], axis=1)
+        lowest, highest = np.full(len(e), ends[0]), np.full(len(e), ends[-1])
+        if (t >= 0).all():
+            middle = np.log(e) + law.reach(e, -t)
+            edges = np.concatenate([edges, np.where(np.isfinite(middle), middle, ends[0])[:, None]], axis=1)
+            y, width = self._panels(edges, lowest, highest, e, t, rule, inverse=False)
+            return np.exp(y), law.reach(np.exp(y), t[:, None]), width * np.exp(law.log_density(y))
+        least = np.log(e) - 20
+        turn = np.clip(least + law.reach(np.exp(least), -t), ends[0], ends[-1])
+        y, width = self._panels(edges, lowest, turn, e, t, rule, inverse=False)
+        mapped = wide + law.reach(np.exp(wide), t[:, None])
+        least = np.maximum(least, turn + law.reach(np.exp(turn), t))
+        most = np.maximum(least, highest + law.reach(np.exp(highest), t))
+        mapped = np.where(np.isfinite(mapped), mapped, least[:, None])
+        log_s, width_s = self._panels(
+            np.concatenate([edges, mapped], axis=1), least, most, e, t, rule, inverse=True
+        )
+        back = law.reach(np.exp(log_s), -t[:, None])
+        log_r = log_s + back
+        ratio = np.where(back > 0, law.slope(np.exp(log_s)) / law.slope(np.exp(log_r)), 1.0)
         weight = np.concatenate(
             [width * np.exp(law.log_density(y)), width_s * ratio * np.exp(law.log_density(log_r))], 1
         )
@@ -207,7 +264,11 @@ class SphericalMasses:
         """Nodes and widths. Panels end where |cosine| = 1: its law has a root there, which the cubic map smooths."""
         edges = np.sort(np.clip(edges, low[:, None], high[:, None]), axis=1)
         edges = np.concatenate([low[:, None], edges, high[:, None]], axis=1)
-        edges = np.sort(np.concatenate([edges, self._kinks(e, t, edges, inverse)], axis=1), axis=1)
+        kinks = self._kinks(e, t, edges, inverse)
+        if self._graded:
+            kinks = np.clip(self._grade(kinks, rule), low[:, None], high[:, None])
+        edges = np.sort(np.concatenate([edges, kinks], axis=1), axis=1)
+        edges = edges[:, np.append(True, (np.diff(edges, axis=1) > 0).any(axis=0))]
         nodes, gauss = gauss_legendre(rule.order)
         nodes, gauss = 0.5 * (1 + nodes), 0.5 * gauss
         left, width = edges[:, :-1, None], np.diff(edges, axis=1)[:, :, None]

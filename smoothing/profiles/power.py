@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 _NODES, _WEIGHTS = gauss_legendre(12)
+_TINY = 1e-20
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,19 @@ class Power(Profile):
         return beta_tails(self.alpha, self.beta, y, z)[0]
 
     def quantile(self, w: Array) -> Array:
-        y, z = beta_quantile(self.alpha, self.beta, sp.ndtr(w), sp.ndtr(-w))
-        return (y / z) ** (1 / self.k)
+        below, above = sp.ndtr(w), sp.ndtr(-w)
+        y, z = beta_quantile(self.alpha, self.beta, below, above)
+        # P(Y ≤ y) = y^α / (α B(α, β)) · (1 + O(y)): where y or 1-y is below rounding, or underflows, r itself need not
+        with np.errstate(all="ignore"):
+            r = (y / z) ** (1 / self.k)
+            near = np.exp((np.log(below) + self._log_edge(self.alpha)) / (self.alpha * self.k))
+            far = np.exp((np.log(above) + self._log_edge(self.beta)) / (-self.beta * self.k))
+        r = np.where((y < _TINY) & (self.alpha < 1), near, r)
+        return np.where((z < _TINY) & (self.beta < 1), far, r)
+
+    def _log_edge(self, shape: float) -> float:
+        """log of shape · B(α, β)."""
+        return math.log(shape) + float(sp.betaln(self.alpha, self.beta))
 
     @property
     def score_is_integrable(self) -> bool:

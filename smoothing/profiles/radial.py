@@ -24,30 +24,50 @@ def radial_law(profile: Profile) -> Law:
 def _exponential(profile: Exponential) -> Law:
     """ψ(r exp δ) - ψ(r) = u (exp(kδ) - 1) + jδ with u = r^k."""
     k, j, log_mass = profile.k, profile.j, profile.log_mass
+    g = j / k if j >= 1e-15 else 0.0  # else rounding
+    log_g = math.log(g) if g else -math.inf
 
     def reach(r: Array, t: Array) -> Array:
         u = r**k
-        if j < 1e-15:  # rounding
+        if not g:
             delta = np.log1p(np.maximum(t / u, -1)) / k
-            return np.where(delta < np.inf, delta, np.log(t) / k - np.log(r))  # where u underflows
-        # u exp(kδ) is (j/k) ω(z), ω + log ω = z; then two Newton steps on what cancels
-        g = j / k
-        goal, shift = (t + u) / g, math.log(g) - k * np.log(r)
+            # where u underflows
+            return np.where(delta < np.inf, delta, np.where(t == 0, 0.0, np.log(np.abs(t)) / k - np.log(r)))
+        # u exp(kδ) is g ω(z), ω + log ω = z; then two Newton steps on what cancels
+        log_u = k * np.log(r)
+        goal, shift = (t + u) / g, log_g - log_u
         omega = sp.wrightomega(goal - shift)
         delta = np.where(omega < 1, goal - omega, np.log(omega) + shift)
         for _ in range(2):
-            delta = delta - (u * np.expm1(delta) + g * delta - t) / (u * np.exp(delta) + g)
+            grown = np.exp(delta + log_u)  # exp(δ) may overflow where u underflows
+            risen = np.where(delta < 1, u * np.expm1(delta), grown - u)
+            delta = delta - (risen + g * delta - t) / (grown + g)
         return delta / k
+
+    def rise(r: Array, delta: Array) -> Array:
+        u = r**k
+        far = np.exp(k * (np.log(r) + delta)) - u  # exp(kδ) may overflow where u underflows
+        return np.where(k * delta < 1, u * np.expm1(k * delta), far) + j * delta
+
+    def knees(t: Array) -> Array:
+        """Where u is 1, t, g, and g exp(-t/g): the least u that s still takes notice of."""
+        log_t = np.log(t)
+        places = [np.zeros_like(t), log_t]
+        if g:
+            places += [np.full_like(t, log_g), log_g - t / g]
+        return np.stack(places, axis=1) / k
 
     return Law(
         dim=profile.dim,
         quantile=profile.quantile,
         cdf=profile.cdf,
         log_density=lambda y: (profile.dim - j) * y - np.exp(k * y) - log_mass,
-        rise=lambda r, delta: r**k * np.expm1(k * delta) + j * delta,
+        rise=rise,
         reach=reach,
         slope=lambda r: j + k * r**k,
         bend=lambda t: np.log(t) / k,
+        knees=knees,
+        turn=k,
     )
 
 
@@ -58,13 +78,30 @@ def _power(profile: Power) -> Law:
     def reach(r: Array, t: Array) -> Array:
         return np.log1p(np.maximum((1 + r**-k) * np.expm1(t / a), -1)) / k
 
+    def reach_far(r: Array, t: Array) -> Array:
+        """The same for t/a and k log r whose exponentials overflow: kδ = T + log(1 + (1 - exp(-T))/u), T = t/a."""
+        ratio = t / a
+        lift = np.log(-np.expm1(-np.abs(ratio))) - k * np.log(r)
+        up = np.logaddexp(0.0, lift)
+        down = np.log1p(-np.minimum(np.exp(lift - ratio), 1.0))
+        return (ratio + np.where(ratio > 0, up, down)) / k
+
+    far = max(k, 1 / a) > 10
+
+    def rise(r: Array, delta: Array) -> Array:
+        beyond = np.logaddexp(0.0, k * (np.log(r) + delta)) - np.logaddexp(0.0, k * np.log(r))
+        near = np.log1p(np.expm1(k * delta) / (1 + r**-k))
+        return a * np.where(k * delta < 1, near, beyond)
+
     return Law(
         dim=profile.dim,
         quantile=profile.quantile,
         cdf=profile.cdf,
         log_density=lambda y: profile.dim * y - a * np.logaddexp(0.0, k * y) - log_mass,
-        rise=lambda r, delta: a * np.log1p(np.expm1(k * delta) / (1 + r**-k)),
-        reach=reach,
+        rise=rise,
+        reach=reach_far if far else reach,
         slope=lambda r: a * k / (1 + r**-k),
         bend=lambda t: np.log(np.expm1(np.minimum(t / a, 700))) / k,
+        knees=lambda t: np.stack([np.zeros_like(t), np.log(-np.expm1(-t / a))], axis=1) / k,
+        turn=k,
     )
