@@ -28,6 +28,7 @@ WIDEST = 10.5  # normal scores beyond it have mass 1e-25, which is dropped
 _STEPS = ((0.25, 1.5), (0.0625, 16.0), (0.015625, 64.0))
 _SMOOTH = 64  # dimensions from which on the cosine's law has no corners at ±1 to speak of
 _LEAST, _MOST = 1e-140, 1e140
+_LOG_T = np.linspace(-42, 12, 500)
 GRADED = 0.0
 _GRADES = np.array([0.4, 1.0, 2.0, 3.5, 5.5, 8.0, 12.0, 17.0, 24.0, 34.0])
 
@@ -69,6 +70,11 @@ class _Rule:
 _RULES = (_Rule(0.0, 16), _Rule(0.5, 21))
 
 
+def _shift(rule: _Rule) -> float:
+    """What the panels of one rule are moved by against those of the other."""
+    return rule.start - 0.5 if rule.start else 0.1
+
+
 def steps(law: Law) -> list[float | None]:
     """Steps in w of the rules that are to be tried for one law, the cheapest first; None is the rule of panels.
 
@@ -94,7 +100,8 @@ class SphericalMasses:
         with np.errstate(all="ignore"):
             self._lost = float(law.cdf(np.array(_LEAST))), float(1 - law.cdf(np.array(_MOST)))
         if step is None:
-            self._ends = [self._radial_edges(rule.start - 0.5 if rule.start else 0.1) for rule in _RULES]
+            self._ends = [self._radial_edges(_shift(rule)) for rule in _RULES]
+            self._bulges = self._tabulate_bulges()
             self._shared = []
         else:
             self._shared = [self._score_rule(step, rule.start) for rule in _RULES]
@@ -171,32 +178,25 @@ class SphericalMasses:
         s = r exp δ is smooth in r for t ≥ 0. For t < 0 it ends in a root at s = 0, so there the variable is log s, down
         to a tiny part of e, and log r on what is left.
         """
-        law, shift = self.law, rule.start - 0.5 if rule.start else 0.1
+        law = self.law
         ends = self._ends[_RULES.index(rule)]
-        if self._graded:
-            return self._graded_rule(e, t, rule, ends, shift)
-        offsets = np.arange(-3.6, 4 + 0.5 * math.log(law.dim), 0.6) + shift
-        around = np.log(e)[:, None] + np.concatenate([[-20, -14, -10, -7.5, -6, -5, -4, 0.0], offsets])
-        # ψ(s) = ψ(r) + t bends where ψ itself is of the size of t, or of 1
-        least = np.log(e) - 20
-        levels = np.exp(
-            np.array([-36, -25, -18, -12, -8, -5, -3, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 3, 5]) + shift
-        )
-        levels = np.concatenate(
-            [np.abs(t)[:, None] * levels, np.broadcast_to(levels, (len(t), len(levels)))], axis=1
-        )
-        bends = law.bend(levels)
-        edges = np.concatenate([np.broadcast_to(ends, (len(e), len(ends))), around, bends], axis=1)
+        wide = np.broadcast_to(ends, (len(e), len(ends)))
+        near = self._near_edges(e, t, rule)
+        # the smaller of r and s where the larger one is e: between two places where |cosine| = 1, however close
+        # they are; and where |r-s| is extreme: between two places where it is e
+        middle = np.log(e) + law.reach(e, -np.abs(t))
+        middle = np.where(np.isfinite(middle), middle, ends[0])
+        near = np.concatenate([near, middle[:, None], self._bulge(t)[:, None]], axis=1)
+        edges = np.concatenate([wide, near], axis=1)
         lowest, highest = np.full(len(e), ends[0]), np.full(len(e), ends[-1])
         if (t >= 0).all():
-            # s = e lies between the two places where the cosine goes from 1 to -1, however close they are
-            middle = np.log(e) + law.reach(e, -t)
-            edges = np.concatenate([edges, np.where(np.isfinite(middle), middle, ends[0])[:, None]], axis=1)
             y, width = self._panels(edges, lowest, highest, e, t, rule, inverse=False)
             return np.exp(y), law.reach(np.exp(y), t[:, None]), width * np.exp(law.log_density(y))
+        least = np.log(e) - 20
         turn = np.clip(least + law.reach(np.exp(least), -t), ends[0], ends[-1])
         y, width = self._panels(edges, lowest, turn, e, t, rule, inverse=False)
-        mapped = edges + law.reach(np.exp(edges), t[:, None])
+        mapped = wide if self._graded else edges
+        mapped = mapped + law.reach(np.exp(mapped), t[:, None])
         least = np.maximum(least, turn + law.reach(np.exp(turn), t))
         most = np.maximum(least, highest + law.reach(np.exp(highest), t))
         mapped = np.where(np.isfinite(mapped), mapped, least[:, None])
@@ -212,6 +212,23 @@ class SphericalMasses:
         r = np.exp(np.concatenate([y, log_r], axis=1))
         delta = np.concatenate([law.reach(np.exp(y), t[:, None]), -back], axis=1)
         return r, delta, np.where(weight > 0, weight, 0.0)
+
+    def _near_edges(self, e: Array, t: Array, rule: _Rule) -> Array:
+        """Panels' ends about e, and where ψ(s) = ψ(r) + t bends: where ψ itself is of the size of t, or of 1."""
+        shift = _shift(rule)
+        offsets = np.arange(-3.6, 4 + 0.5 * math.log(self.law.dim), 0.6) + shift
+        around = np.log(e)[:, None] + np.concatenate([[-20, -14, -10, -7.5, -6, -5, -4, 0.0], offsets])
+        if self._graded:
+            knees = self.law.knees(np.abs(t))
+            knees = np.where(np.isfinite(knees), knees, self._ends[0][0])
+            return np.concatenate([around, self._grade(knees, rule)], axis=1)
+        levels = np.exp(
+            np.array([-36, -25, -18, -12, -8, -5, -3, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 3, 5]) + shift
+        )
+        levels = np.concatenate(
+            [np.abs(t)[:, None] * levels, np.broadcast_to(levels, (len(t), len(levels)))], axis=1
+        )
+        return np.concatenate([around, self.law.bend(levels)], axis=1)
 
     def _grade(self, places: Array, rule: _Rule) -> Array:
         """Edges about places where something turns within 1 / ``turn``, and then falls exponentially."""
@@ -219,44 +236,30 @@ class SphericalMasses:
         steps = np.concatenate([-steps[::-1], [0.0], steps])
         return (places[:, :, None] + steps).reshape(len(places), -1)
 
-    def _graded_rule(
-        self, e: Array, t: Array, rule: _Rule, ends: Array, shift: float
-    ) -> tuple[Array, Array, Array]:
-        """The same on panels that are narrow about every knee and every place where |cosine| = 1."""
-        law = self.law
-        offsets = np.concatenate(
-            [[-20, -14, -10, -7.5, -6, -5, -4, 0.0], np.arange(-3.6, 4 + 0.5 * math.log(law.dim), 0.6) + shift]
-        )
-        around = np.log(e)[:, None] + offsets
-        wide = np.broadcast_to(ends, (len(e), len(ends)))
-        knees = law.knees(np.abs(t))
-        knees = np.where(np.isfinite(knees), knees, ends[0])
-        edges = np.concatenate([wide, around, self._grade(knees, rule)], axis=1)
-        lowest, highest = np.full(len(e), ends[0]), np.full(len(e), ends[-1])
-        if (t >= 0).all():
-            middle = np.log(e) + law.reach(e, -t)
-            edges = np.concatenate([edges, np.where(np.isfinite(middle), middle, ends[0])[:, None]], axis=1)
-            y, width = self._panels(edges, lowest, highest, e, t, rule, inverse=False)
-            return np.exp(y), law.reach(np.exp(y), t[:, None]), width * np.exp(law.log_density(y))
-        least = np.log(e) - 20
-        turn = np.clip(least + law.reach(np.exp(least), -t), ends[0], ends[-1])
-        y, width = self._panels(edges, lowest, turn, e, t, rule, inverse=False)
-        mapped = wide + law.reach(np.exp(wide), t[:, None])
-        least = np.maximum(least, turn + law.reach(np.exp(turn), t))
-        most = np.maximum(least, highest + law.reach(np.exp(highest), t))
-        mapped = np.where(np.isfinite(mapped), mapped, least[:, None])
-        log_s, width_s = self._panels(
-            np.concatenate([edges, mapped], axis=1), least, most, e, t, rule, inverse=True
-        )
-        back = law.reach(np.exp(log_s), -t[:, None])
-        log_r = log_s + back
-        ratio = np.where(back > 0, law.slope(np.exp(log_s)) / law.slope(np.exp(log_r)), 1.0)
-        weight = np.concatenate(
-            [width * np.exp(law.log_density(y)), width_s * ratio * np.exp(law.log_density(log_r))], 1
-        )
-        r = np.exp(np.concatenate([y, log_r], axis=1))
-        delta = np.concatenate([law.reach(np.exp(y), t[:, None]), -back], axis=1)
-        return r, delta, np.where(weight > 0, weight, 0.0)
+    def _bulge(self, t: Array) -> Array:
+        """log of the smaller of r and s where |r-s| is extreme, by interpolation."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(self._bulges(np.clip(np.log(np.abs(t)), _LOG_T[0], _LOG_T[-1])))
+
+    def _tabulate_bulges(self) -> Callable[[Array], Array]:
+        """log t to that place, where ψ'(r) = ψ'(s), that is r ψ'(s) s = s ψ'(r) r; to an end where there is none."""
+        from scipy.interpolate import PchipInterpolator
+
+        law, t = self.law, np.exp(_LOG_T)
+
+        def falls(y: Array) -> NDArray[np.bool_]:
+            r = np.exp(y)
+            s = r * np.exp(law.reach(r, t))
+            return np.asarray(law.slope(r) * s > law.slope(s) * r)
+
+        low, high = np.full(t.shape, self._ends[0][0]), np.full(t.shape, self._ends[0][-1])
+        with np.errstate(all="ignore"):
+            first = falls(low)
+            for _ in range(50):
+                middle = 0.5 * (low + high)
+                same = falls(middle) == first
+                low, high = np.where(same, middle, low), np.where(same, high, middle)
+        return PchipInterpolator(_LOG_T, low)
 
     def _panels(
         self, edges: Array, low: Array, high: Array, e: Array, t: Array, rule: _Rule, *, inverse: bool

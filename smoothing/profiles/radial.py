@@ -86,7 +86,7 @@ def _power(profile: Power) -> Law:
         down = np.log1p(-np.minimum(np.exp(lift - ratio), 1.0))
         return (ratio + np.where(ratio > 0, up, down)) / k
 
-    far = max(k, 1 / a) > 10
+    far = k > 10 or a < 4
 
     def rise(r: Array, delta: Array) -> Array:
         beyond = np.logaddexp(0.0, k * (np.log(r) + delta)) - np.logaddexp(0.0, k * np.log(r))
