@@ -30,7 +30,8 @@ _SMOOTH = 64  # dimensions from which on the cosine's law has no corners at ±1 
 _LEAST, _MOST = 1e-140, 1e140
 _LOG_T = np.linspace(-42, 12, 500)
 GRADED = 0.0
-_GRADES = np.array([0.4, 1.0, 2.0, 3.5, 5.5, 8.0, 12.0, 17.0, 24.0, 34.0])
+_CLOSE = 0.3
+_GRADES = np.array([0.8, 2.2, 5.0, 10.0, 18.0, 32.0])
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,8 @@ class SphericalMasses:
         edges = np.concatenate([low[:, None], edges, high[:, None]], axis=1)
         kinks = self._kinks(e, t, edges, inverse)
         if self._graded:
+            for kink in kinks.T[:, :, None]:  # no edge so close to a kink that the panel beyond it feels the root
+                edges = np.where(np.abs(edges - kink) < _CLOSE / max(self.law.turn, 1.0), kink, edges)
             kinks = np.clip(self._grade(kinks, rule), low[:, None], high[:, None])
         edges = np.sort(np.concatenate([edges, kinks], axis=1), axis=1)
         edges = edges[:, np.append(True, (np.diff(edges, axis=1) > 0).any(axis=0))]

@@ -18,7 +18,7 @@ from validation.oracle.tanh_sinh import bracket, crossing
 DIGITS = 25  # of a radius or a ρ, where ρ - 1/2 and 1 - ρ are above 1e-10
 _FINE = arb(10) ** (-DIGITS - 1)  # tolerance of a quadrature, relative to the smaller of ρ - 1/2 and 1 - ρ
 _NEAR = arb(10) ** -5
-_LEAST = -74.0  # log τ
+_LEAST, _MOST = -74.0, 7.0  # log τ; a start beyond is moved there
 
 
 class TooFewBits(PrecisionError):
@@ -53,6 +53,11 @@ def normal_score(above_half: Any) -> Any:
     return arb(2).sqrt() * (rest if rest > least else least).erfcinv().mid()
 
 
+def _first(law: LikelihoodRatio, e: float) -> float:
+    """log τ to start from; a steep ψ may rise by nothing or beyond all floats."""
+    return log(min(max(law.first_threshold(e), exp(_LEAST)), exp(_MOST)))
+
+
 class _Solver:
     """Thresholds for one e after the other; each starts the next. First roughly: in doubles, or `careful` in Arb."""
 
@@ -72,7 +77,7 @@ class _Solver:
                 return law.rough_below_half(e, t)
             return float(law.below_half(arb(e), arb(t), self.careful))
 
-        start = float(self.y) if self.y.is_finite() else log(max(law.first_threshold(e), exp(_LEAST)))
+        start = float(self.y) if self.y.is_finite() else _first(law, e)
         y = _LEAST
         if below_half(exp(y)) > 0:
             y = solve(lambda y: -below_half(exp(y)), start, 0.5, 1e-9 if self.careful is None else 1e-5)
@@ -84,7 +89,7 @@ class _Solver:
         law, e = self.law, x.exp().mid()
         if (known := law.settled(e, tolerance)) is not None:
             return known
-        start = self.y if self.y.is_finite() else arb(log(law.first_threshold(float(e))))
+        start = self.y if self.y.is_finite() else arb(_first(law, float(e)))
         y = (start + (self.lean * (x - self.x) if self.lean.is_finite() else 0)).mid()
         y = y if y > _LEAST else arb(_LEAST)
         if y < -0.2 * int(ctx.prec):
