@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special as sp
 
-from smoothing.methods.spherical import WIDEST, Law, SphericalMasses, steps
+from smoothing.methods.spherical import Law, SphericalMasses, Step, steps
+from smoothing.methods.spherical_panels import WIDEST
 from smoothing.special import normal_quantile
 
 Array = NDArray[np.float64]
@@ -44,7 +45,7 @@ class LevelSet:
 
     def __init__(self, law: Law) -> None:
         self._law, self._steps = law, steps(law)
-        self._solvers: dict[float | None, _Solver] = {}
+        self._solvers: dict[Step, _Solver] = {}
 
     def __call__(self, rho: Array) -> tuple[Array, Array]:
         """(e, bound on its error) at every ρ in (1/2, 1]; inf at 1, as the density is positive everywhere."""
@@ -63,17 +64,17 @@ class LevelSet:
             left = left[~(off < _GOOD * found)]
         missed = np.isinf(error)
         if missed.any():  # where Newton's method failed
-            shift[missed], error[missed] = self._solvers[self._steps[-1]].below(different[missed]), 0.0
+            shift[missed], error[missed] = self._solvers[self._steps[-1]].around(different[missed])
         return shift[where], (error + _ROUNDING * np.where(different < 1, shift, 0.0))[where]
 
 
 class _Solver:
     """Shifts by one pair of quadratures, and what the two differ by."""
 
-    def __init__(self, law: Law, step: float | None) -> None:
+    def __init__(self, law: Law, step: Step) -> None:
         self._law = law
         self._mass = SphericalMasses(law, step)
-        self._middle = self._mass.log_quantile(np.linspace(-WIDEST, WIDEST, 43))
+        self._middle = law.log_quantile(np.linspace(-WIDEST, WIDEST, 43))
         self._log_e, self._log_tau, self._log_z = self._tabulate(float(self._middle[21]))
 
     def __call__(self, rho: Array) -> tuple[Array, Array]:
@@ -84,10 +85,14 @@ class _Solver:
         shift, error = (np.concatenate(values) for values in zip(*parts, strict=True))
         return shift, error
 
-    def below(self, rho: Array) -> Array:
-        """The table's next smaller shift but one, or 0: less than what ρ certifies."""
-        place = np.searchsorted(self._log_z, np.log(normal_quantile(rho))) - 2
-        return np.where(place >= 0, np.exp(np.append(self._log_e, -np.inf)[np.maximum(place, -1)]), 0.0)
+    def around(self, rho: Array) -> tuple[Array, Array]:
+        """The table's next longer shift but one, and how far it is beyond the next shorter one but one (or 0)."""
+        if len(self._log_z) < 2:
+            return np.zeros(rho.shape), np.zeros(rho.shape)
+        e = np.exp(np.concatenate([[-np.inf], self._log_e, [self._log_e[-1] + 1]]))
+        place = np.searchsorted(self._log_z, np.log(normal_quantile(rho)))
+        longer = e[np.minimum(place + 2, len(e) - 1)]
+        return longer, longer - e[np.maximum(place - 1, 0)]
 
     def _solve(self, rho: Array) -> tuple[Array, Array]:
         target = np.log(normal_quantile(rho))
@@ -120,17 +125,16 @@ class _Solver:
                 break
         y = self._halve(x, y)
         value, slope, _, _ = self._needed(x, y, target, 0)
-        step = value / slope
-        x = np.where(np.abs(step) < 1e-4, x - step, x)
-        value, slope, _, loss = self._needed(x, y, target, 0)
-        other, _, _, _ = self._needed(x, y, target, 1)
-        error = (np.abs(value) + 2 * np.abs(other - value) + loss) / slope
+        with np.errstate(all="ignore"):
+            step = value / slope
+            x = np.where(np.abs(step) < 1e-4, x - step, x)
+            value, slope, _, loss = self._needed(x, y, target, 0)
+            other, _, _, _ = self._needed(x, y, target, 1)
+            error = (np.abs(value) + 2 * np.abs(other - value) + loss) / slope
         found = (error < _USELESS) & (np.abs(value) < _USELESS)
         return np.exp(x), np.where(found, np.exp(x) * error, np.inf)
 
-    def _needed(
-        self, x: Array, y: Array, target: Array, rule: int
-    ) -> tuple[Array, Array, Array, Array]:
+    def _needed(self, x: Array, y: Array, target: Array, rule: int) -> tuple[Array, Array, Array, Array]:
         """log Φ_N⁻¹(ρ) - target at log e = x, for the ρ that log τ = y says is enough.
 
         Also its slope in x, that of the log τ with a(τ) = 1/2, and what another τ would take away.
@@ -216,4 +220,3 @@ def _interpolate(at: Array, x: Array, y: Array) -> Array:
     inner = PchipInterpolator(x, y)(np.clip(at, x[0], x[-1]))
     first, last = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
     return np.asarray(inner + first * np.minimum(at - x[0], 0) + last * np.maximum(at - x[-1], 0))
-
