@@ -7,8 +7,15 @@ between x and v is at least
     c(r) = (e/r - (r/e) (exp(2δ) - 1)) / 2,    ψ(r exp δ) = ψ(r) + t,
 
 so that a(t) = P(X ∈ U_t) is one integral over the law of r. By reflection P(X + v ∈ U_t) = 1 - a(-t). So the growth
-function reaches 1/2 at the τ > 0 with a(τ) = 1/2, and it does so for the probability ρ with 1 - ρ = a(-τ). Two
-equations in (log e, log τ), solved for all ρ at once by Newton's method from a table that is made once per law.
+function reaches 1/2 at the τ > 0 with a(τ) = 1/2, and it does so for the probability ρ with 1 - ρ = a(-τ). By duality
+every τ bounds that ρ,
+
+    ρ - 1/2 ≤ (1/2 - a(-τ)) + exp(-τ) (1/2 - a(τ)),
+
+where the right side is convex in exp(-τ) with the slope 1/2 - a(τ): an error of τ enters squared and on the sound
+side, and a τ below the rounding of 1 is as good as 0. The equation is solved in log e for all ρ at once, by Newton's
+method from a table that is made once per law. For steep profiles the two equations themselves would not do: τ falls
+below the range of floats, and where a wall makes a(τ) nearly a step their Jacobian is noise.
 
 The growth function increases with e. Its derivative is an integral of -∂₁q over U - v; reflected in the plane
 x₁ = 0, the half x₁ > 0, where -∂₁q ≥ 0, has a point of U - v wherever the other half has one.
@@ -33,9 +40,9 @@ _GOOD = 1e-10  # relative, of the quadrature: one that is off by more gives way 
 _BLOCK = 128
 _MOST_STEPS = 25
 _USELESS = 0.1  # relative
-_LEAST = 4e-18  # a τ below it changes ρ - 1/2 by less than this, relatively
-_MOST = 1e4  # exp(-τ) is 0 there
-_REFINED = 4
+_LEAST = 4e-18  # a τ below it changes ρ - 1/2 by less than this, relatively, and is taken as 0
+_MOST = 1e4  # exp(-τ), which is more than 1-ρ, is 0 there
+_REFINED = 4  # a gap of the table shrinks by 4 each time: 0.3 to 1e-3, the width of a wall at k = 1000
 _OFFSETS = np.array([-36, -28, -21, -15, -10, -7, -5, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.3, 0, 0.3, 0.6, 0.9, 1.2,
                      1.5, 1.8, 2.1, 2.4, 2.8, 3.2, 3.7, 4.3, 5, 6, 7.5, 9, 11, 13, 16, 20, 25])  # fmt: skip
 
@@ -135,9 +142,9 @@ class _Solver:
         return np.exp(x), np.where(found, np.exp(x) * error, np.inf)
 
     def _needed(self, x: Array, y: Array, target: Array, rule: int) -> tuple[Array, Array, Array, Array]:
-        """log Φ_N⁻¹(ρ) - target at log e = x, for the ρ that log τ = y says is enough.
+        """log Φ_N⁻¹(ρ) - target at log e = x, for the bound on ρ that log τ = y gives.
 
-        Also its slope in x, that of the log τ with a(τ) = 1/2, and what another τ would take away.
+        Also its slope in x; that of the log τ with a(τ) = 1/2; and by how much the least bound may be lower.
         """
         e, tied = np.exp(x), y <= math.log(_LEAST)
         tau = np.where(tied, 0.0, np.exp(y))
@@ -150,7 +157,7 @@ class _Solver:
             mass, by_x = np.clip(mass + weight * half, 0, 0.5), by_x + weight * half_by_x
             z = np.where(tail, -sp.ndtri(mass), np.sqrt(2) * sp.erfinv(2 * mass))
             rate = np.exp(0.5 * z * z) * math.sqrt(2 * math.pi) / z
-            # by convexity in exp(-τ): at most |half| times the distance to the best one
+            # by convexity at most |half| times the distance in exp(-τ), which a Newton step tells
             away = np.where(tied, _LEAST, np.abs(half / half_by_t))
             loss = rate * np.abs(weight * half) * away
             return np.log(z) - target, sign * rate * by_x, -half_by_x / (half_by_t * tau), loss
@@ -158,7 +165,8 @@ class _Solver:
     def _halve(self, x: Array, y: Array) -> Array:
         """log τ with a(τ) = 1/2 at log e = x, by Newton's method from y, kept in a bracket.
 
-        At a given r the cosine is 0 where τ is the rise from r to sqrt(r² + e²): τ lies between these rises.
+        At a given r the cosine is 0 where τ is the rise from r to sqrt(r² + e²): τ lies between these rises. The least
+        value stands for all that are smaller.
         """
         e, r = np.exp(x), np.exp(self._middle)
         floor = math.log(_LEAST)
@@ -179,10 +187,9 @@ class _Solver:
             least, most = low[active], high[active]
             goal = np.maximum(now - step, floor)
             inside = (goal > least) & (goal < most) | (np.abs(step) < 1e-8)
-            y[active] = np.where(inside, goal, 0.5 * (least + most))
-            settled = (np.minimum(np.abs(step), most - least) < 1e-7) | (now == floor) & (value < 0)
-            y[active] = np.where((now == floor) & (value < 0), floor, y[active])
-            active = active[~settled]
+            below = (now == floor) & (value < 0)
+            y[active] = np.where(below, floor, np.where(inside, goal, 0.5 * (least + most)))
+            active = active[~below & (np.minimum(np.abs(step), most - least) > 1e-7)]
             if not len(active):
                 break
         return y

@@ -1,10 +1,9 @@
 """Panels of log r for the masses of `spherical`: they end wherever the cosine's threshold c(r) or the density bends.
 
-c(r) has corners where it is ±1. By the triangle inequality these kinks are where one of r, s and e, s = r exp δ, is the
-sum of the others; there the cosine's tail is a root in few dimensions. A profile of large k has a wall besides:
-ψ and the density turn within 1/k of certain radii, the knees, and c(r) runs from beyond ±1 to where it stays within a few
-times 1/k of a kink. There panels begin as narrow as that and widen with the distance, as what is left of an
-exponential or of a root does.
+The cosine's tail has a root, or in few dimensions a corner, where c(r) is ±1. By the triangle inequality these kinks are
+where one of r, s = r exp δ and e is the sum of the other two. A profile of large k has a wall besides: ψ and the density
+turn within 1/k of certain radii, the knees, and c(r) runs from beyond ±1 to where it stays within a few times 1/k
+of a kink. There panels begin as narrow as that, and widen with the distance as an exponential or a root allows.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _LOG_T = np.linspace(-42, 12, 500)
 
 
 class Panels:
-    """Nodes and weights of Gauss rules for shifts e and rises t of one law, ``graded`` toward knees and kinks or not."""
+    """Gauss rules for shifts e and rises t of one law, ``graded`` toward knees and kinks or not."""
 
     def __init__(self, law: Law, *, graded: bool) -> None:
         self._law, self._graded = law, graded
@@ -128,7 +127,7 @@ class Panels:
                 middle = 0.5 * (low + high)
                 same = falls(middle) == first
                 low, high = np.where(same, middle, low), np.where(same, high, middle)
-        return PchipInterpolator(_LOG_T, low)  # type: ignore[no-any-return]
+        return PchipInterpolator(_LOG_T, low)
 
     def _grade(self, places: Array, steps: Array) -> Array:
         """Edges on both sides of the places, at these multiples of a knee's width."""
