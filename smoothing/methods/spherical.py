@@ -29,9 +29,10 @@ Step = float | Literal["panels", "graded"]
 _STEPS = ((0.25, 1.5), (0.0625, 16.0), (0.015625, 64.0))
 _SMOOTH = 64  # dimensions from which on the cosine's law has no corners at ±1 to speak of
 _LEAST, _MOST = 1e-140, 1e140
-_WALL = (
-    4  # times the dimension, or 20: where ψ turns faster than within 1/k, k above that, no other rule will do
-)
+_LEAST_WALL, _WALL = (
+    20,
+    4,
+)  # above the first, and so many times the dimension, only graded panels follow the turn of ψ
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def steps(law: Law) -> list[Step]:
     """
     w = np.linspace(-8, 8, 33)
     steepest = np.diff(law.log_quantile(w)).max() / (w[1] - w[0])
-    if law.turn > max(20, _WALL * law.dim):
+    if law.turn > max(_LEAST_WALL, _WALL * law.dim):
         return ["graded"]
     if law.dim < _SMOOTH:
         return ["panels", "graded"]

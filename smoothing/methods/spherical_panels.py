@@ -1,9 +1,9 @@
 """Panels of log r for the masses of `spherical`: they end wherever the cosine's threshold c(r) or the density bends.
 
-The cosine's tail has a root, or in few dimensions a corner, where c(r) is ±1. By the triangle inequality these kinks are
-where one of r, s = r exp δ and e is the sum of the other two. A profile of large k has a wall besides: ψ and the density
-turn within 1/k of certain radii, the knees, and c(r) runs from beyond ±1 to where it stays within a few times 1/k
-of a kink. There panels begin as narrow as that, and widen with the distance as an exponential or a root allows.
+The cosine's tail has a root, or in few dimensions a corner, where c(r) is ±1. By the triangle inequality these kinks
+are where one of r, s = r exp δ and e is the sum of the other two. A profile of large k has a wall besides: ψ and the
+density turn within 1/k of certain radii, the knees, and c(r) runs from beyond ±1 to where it stays within a few times
+1/k of a kink. There panels begin as narrow as that, and widen with the distance as an exponential or a root allows.
 """
 
 from __future__ import annotations
