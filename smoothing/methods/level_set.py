@@ -42,7 +42,7 @@ _MOST_STEPS = 25
 _USELESS = 0.1  # relative
 _LEAST = 4e-18  # a τ below it changes ρ - 1/2 by less than this, relatively, and is taken as 0
 _MOST = 1e4  # exp(-τ), which is more than 1-ρ, is 0 there
-_REFINED = 4  # a gap of the table shrinks by 4 each time: 0.3 to 1e-3, the width of a wall at k = 1000
+_REFINED = 7  # a gap of the table shrinks by 4 each time: from 0.3 to the width of a wall at k = 1e5
 _OFFSETS = np.array([-36, -28, -21, -15, -10, -7, -5, -4, -3, -2.2, -1.6, -1.1, -0.7, -0.3, 0, 0.3, 0.6, 0.9, 1.2,
                      1.5, 1.8, 2.1, 2.4, 2.8, 3.2, 3.7, 4.3, 5, 6, 7.5, 9, 11, 13, 16, 20, 25])  # fmt: skip
 

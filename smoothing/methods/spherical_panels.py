@@ -29,7 +29,6 @@ _SHIFTS = (0.1, 0.0)
 _SPREADS = (1.0, 1.3)
 # In units of the width of a knee: sixteen nodes follow exp(-x) over the last of these panels, where it is exp(-18).
 _GRADES = np.array([0.8, 2.2, 5.0, 10.0, 18.0, 32.0])
-_CLOSE = 0.3  # in the same units
 _AROUND = np.array([-20, -14, -10, -7.5, -6, -5, -4, 0.0])
 _LEVELS = np.array([-36, -25, -18, -12, -8, -5, -3, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 3, 5])
 _LOG_T = np.linspace(-42, 12, 500)
@@ -41,6 +40,8 @@ class Panels:
     def __init__(self, law: Law, *, graded: bool) -> None:
         self._law, self._graded = law, graded
         self._width = 1 / max(law.turn, 1.0)
+        middle = np.diff(law.log_quantile(np.array([-0.5, 0.5])))[0]  # the width of panels about the median
+        self._close = 0.1 * min(middle, 0.6, 3 * self._width if graded else 0.6)
         self._ends = [self._radial_edges(shift) for shift in _SHIFTS]
         self._bulge = self._tabulate_bulges()
 
@@ -146,10 +147,11 @@ class Panels:
         low, high = low[:, None], high[:, None]
         edges = np.concatenate([low, np.sort(np.clip(edges, low, high), axis=1), high], axis=1)
         kinks = self._kinks(e, t, edges, inverse)
+        # no edge so close to a kink that the panel beyond it, wide against the distance, feels the root
+        for kink in kinks.T[:, :, None]:
+            inner = edges[:, 1:-1]
+            edges[:, 1:-1] = np.where(np.abs(inner - kink) < self._close, kink, inner)
         if self._graded:
-            # no edge so close to a kink that the panel beyond it, wide against the distance, feels the root
-            for kink in kinks.T[:, :, None]:
-                edges = np.where(np.abs(edges - kink) < _CLOSE * self._width, kink, edges)
             kinks = np.clip(self._grade(kinks, self._root_grades(rule)), low, high)
         edges = np.sort(np.concatenate([edges, kinks], axis=1), axis=1)
         edges = edges[:, np.append(True, (np.diff(edges, axis=1) > 0).any(axis=0))]

@@ -8,7 +8,11 @@ import pytest
 from scipy import integrate, optimize, stats
 
 from geometry.norms import L1, L2, Linf
+from smoothing.methods.level_set import LevelSet
+from smoothing.methods.spherical import steps
+from smoothing.methods.spherical_panels import Panels
 from smoothing.noises import parse_noise
+from smoothing.profiles.radial import radial_law
 from smoothing.theorems import evaluate, theorems
 
 TABLE = {t.name: t for t in theorems()}
@@ -47,6 +51,59 @@ def test_steep_profiles_tend_to_the_uniform_ball(dim):
         for k in (100, 500)
     ]
     assert gaps[1] < 0.03 and gaps[1] < 0.4 * gaps[0]
+
+
+@pytest.mark.parametrize("dim", [2, 3, 10, 64])
+@pytest.mark.parametrize("spec", ["exp-l2:k={k}", "exp-l2:k={k},j=0.5", "pow-l2:k={k},a={a}"])
+def test_walls(spec, dim):
+    """At r = 1 the density falls within 1/k: nothing is lost there, up to where the ball is nearly uniform."""
+    uniform = radius(parse_noise("uniform-l2", dim=dim, scale=1.0), RHO[1:10], "uniform-ball")
+    for k in (50, 1000, 100_000):
+        noise = parse_noise(spec.format(k=k, a=dim / k + 0.5), dim=dim, scale=1.0)
+        value, error = evaluate(TABLE["ball-level-set"], noise, L2(), RHO[1:11])
+        assert (np.diff(value) > 0).all()
+        assert (error < 4e-10 * value).all()
+        if noise.parameters.get("j") != 0.5:
+            np.testing.assert_allclose(value[:-1], uniform, rtol=60 / k)
+
+
+@pytest.mark.parametrize("dim", [2, 10, 784])
+@pytest.mark.parametrize(
+    "spec", ["exp-l2:k=2", "exp-l2:k=40", "exp-l2:k=7,j=1.5", "exp-l2:k=700,j=1.5", "pow-l2:k=3,a={a}"]
+)
+def test_panels_hold_all_mass(spec, dim):
+    """Whatever the shift and the threshold, also where kinks meet or lie at the ends of the panels: s = e at r = 0."""
+    law = radial_law(parse_noise(spec.format(a=dim / 3 + 0.5), dim=dim, scale=1.0).profile)
+    e = np.exp(law.log_quantile(np.linspace(-6, 6, 25)))[:, None] * np.array([0.01, 1.0, 1.9])
+    at_zero = law.rise(e * 1e-6, np.full(e.shape, math.log(1e6)))
+    t = np.minimum(np.concatenate([at_zero, 10.0 ** np.arange(-12, 2, 5) + 0 * e], axis=1).ravel(), 25)
+    e = np.concatenate([e, e], axis=1).ravel()
+    for step in steps(law):
+        if isinstance(step, str):
+            panels = Panels(law, graded=step == "graded")
+            for sign, rule in itertools.product((1.0, -1.0), (0, 1)):
+                with np.errstate(all="ignore"):
+                    weight = panels(e, sign * t, rule)[2]
+                np.testing.assert_allclose(weight.sum(axis=1), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize(("k", "a"), [(10, 0.4), (40, 0.1), (300, 0.02)])
+def test_walls_before_heavy_tails(k, a):
+    """Tails of r^(2 - ak) beyond r = 1: for large k the profile is min(1, r^-ak)."""
+    noise, steeper = (parse_noise(f"pow-l2:k={n * k},a={a / n}", dim=2, scale=1.0) for n in (1, 30))
+    value, error = evaluate(TABLE["ball-level-set"], noise, L2(), RHO[1:11])
+    assert (np.diff(value) > 0).all() and (error < 4e-10 * value).all()
+    np.testing.assert_allclose(value, radius(steeper, RHO[1:11]), rtol=2 / k)
+
+
+def test_what_is_missed_states_by_how_much():
+    """Where Newton's method fails a radius comes from the table, between whose entries the true one lies."""
+    law = radial_law(parse_noise("exp-l2:k=3", dim=3, scale=1.0).profile)
+    level_set = LevelSet(law)
+    right, _ = level_set(RHO)
+    solver = level_set._solvers["panels"]
+    longer, surplus = solver.around(RHO)
+    assert (longer - surplus < right).all() and (right < longer).all()
 
 
 def brute_force(potential, dim, shift, threshold, law):

@@ -57,20 +57,15 @@ def fast(cases, is_slow):
 
 @pytest.mark.parametrize("case", fast(LEVEL_SETS["cases"], lambda case: case["dim"] < 64))
 def test_level_sets(case):
-    """Never above, and within 1e-9 beyond the stated error, which is below 1e-9 but at d = 2.
-
-    Where k > 10 d the density has a wall, which quadrature over few dimensions may miss: radii are short there.
-    """
+    """Never above, and within 1e-9, the stated error included: also at walls of the density, k = 300 at d = 2."""
     theorem = NAMED.get((case["noise"], case["norm"]))
     if case["noise"] == "exp-power":
         theorem = "exp-power-level-set-l1" if case["params"]["p"] < 1 else "exp-power-l1"
     excess, error = excesses(case, rhos(LEVEL_SETS), theorem or "ball-level-set")
     # a named row may be an upper bound, which may be off to either side by its rounding
     assert (excess <= (1e-20 if theorem is None else 1e-11)).all(), excess.max()
-    if case["params"].get("k", 0) > 10 * case["dim"]:
-        return
-    assert (excess >= -1e-9 - 2 * error).all(), excess.min()
-    assert (error < (1e-7 if case["dim"] == 2 else 1e-9)).all(), error.max()
+    assert (excess >= -1e-9).all(), excess.min()
+    assert (error < 1e-9).all(), error.max()
 
 
 def is_slow(case):
