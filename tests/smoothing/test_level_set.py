@@ -58,13 +58,13 @@ def test_steep_profiles_tend_to_the_uniform_ball(dim):
 def test_walls(spec, dim):
     """At r = 1 the density falls within 1/k: nothing is lost there, up to where the ball is nearly uniform."""
     uniform = radius(parse_noise("uniform-l2", dim=dim, scale=1.0), RHO[1:10], "uniform-ball")
-    for k in (50, 1000, 100_000):
+    for k in (50, 1000, 10_000):
         noise = parse_noise(spec.format(k=k, a=dim / k + 0.5), dim=dim, scale=1.0)
         value, error = evaluate(TABLE["ball-level-set"], noise, L2(), RHO[1:11])
         assert (np.diff(value) > 0).all()
-        assert (error < 4e-10 * value).all()
-        if noise.parameters.get("j") != 0.5:
-            np.testing.assert_allclose(value[:-1], uniform, rtol=60 / k)
+        assert (error < (4e-10 if k < 10_000 else 4e-9) * value).all()
+        if "j=0.5" not in spec:
+            np.testing.assert_allclose(value[:-1], uniform, rtol=20 * dim / k)
 
 
 @pytest.mark.parametrize("dim", [2, 10, 784])
@@ -93,7 +93,7 @@ def test_walls_before_heavy_tails(k, a):
     noise, steeper = (parse_noise(f"pow-l2:k={n * k},a={a / n}", dim=2, scale=1.0) for n in (1, 30))
     value, error = evaluate(TABLE["ball-level-set"], noise, L2(), RHO[1:11])
     assert (np.diff(value) > 0).all() and (error < 4e-10 * value).all()
-    np.testing.assert_allclose(value, radius(steeper, RHO[1:11]), rtol=2 / k)
+    np.testing.assert_allclose(value, radius(steeper, RHO[1:11]), rtol=1 / k)
 
 
 def test_what_is_missed_states_by_how_much():
