@@ -47,7 +47,7 @@ def _exponential(profile: Exponential) -> Law:
     def rise(r: Array, delta: Array) -> Array:
         u = r**k
         far = np.exp(k * (np.log(r) + delta)) - u  # exp(kδ) may overflow where u underflows
-        return np.where(k * delta < 1, u * np.expm1(k * delta), far) + j * delta
+        return np.where(k * delta < 1, u * np.expm1(np.minimum(k * delta, 1)), far) + j * delta
 
     def knees(t: Array) -> Array:
         """Where u is 1, t, g, and g exp(-t/g): the least u that s still takes notice of."""
@@ -90,7 +90,7 @@ def _power(profile: Power) -> Law:
 
     def rise(r: Array, delta: Array) -> Array:
         beyond = np.logaddexp(0.0, k * (np.log(r) + delta)) - np.logaddexp(0.0, k * np.log(r))
-        near = np.log1p(np.expm1(k * delta) / (1 + r**-k))
+        near = np.log1p(np.expm1(np.minimum(k * delta, 1)) / (1 + r**-k))
         return a * np.where(k * delta < 1, near, beyond)
 
     return Law(

@@ -62,7 +62,7 @@ def test_walls(spec, dim):
         noise = parse_noise(spec.format(k=k, a=dim / k + 0.5), dim=dim, scale=1.0)
         value, error = evaluate(TABLE["ball-level-set"], noise, L2(), RHO[1:11])
         assert (np.diff(value) > 0).all()
-        assert (error < (4e-10 if k < 10_000 else 4e-9) * value).all()
+        assert (error < (4e-10 if k < 10_000 else 1e-8) * value).all()
         if "j=0.5" not in spec:
             np.testing.assert_allclose(value[:-1], uniform, rtol=20 * dim / k)
 
@@ -75,7 +75,8 @@ def test_panels_hold_all_mass(spec, dim):
     """Whatever the shift and the threshold, also where kinks meet or lie at the ends of the panels: s = e at r = 0."""
     law = radial_law(parse_noise(spec.format(a=dim / 3 + 0.5), dim=dim, scale=1.0).profile)
     e = np.exp(law.log_quantile(np.linspace(-6, 6, 25)))[:, None] * np.array([0.01, 1.0, 1.9])
-    at_zero = law.rise(e * 1e-6, np.full(e.shape, math.log(1e6)))
+    with np.errstate(over="ignore"):  # beyond r = 1
+        at_zero = law.rise(e * 1e-6, np.full(e.shape, math.log(1e6)))
     t = np.minimum(np.concatenate([at_zero, 10.0 ** np.arange(-12, 2, 5) + 0 * e], axis=1).ravel(), 25)
     e = np.concatenate([e, e], axis=1).ravel()
     for step in steps(law):
