@@ -30,7 +30,7 @@ class Line:
 
     def __init__(self, p: Fraction, dim: int) -> None:
         self.levels, self.masses = _levels(p, dim)
-        self.slope = abs(1 - 1 / float(p))
+        self.slope, self.fastest = abs(1 - 1 / float(p)), _fastest(p, dim)
         sizes, weights = (np.array([float(x) for x in part]) for part in (self.levels, self.masses))
         self.centre = float(weights @ sizes)
         self.spread = sqrt(float(weights @ (sizes - self.centre) ** 2) * dim)
@@ -46,7 +46,7 @@ class Line:
         """M_j^d, to where it stays below e^-DEPTH; what double precision shows to be less is zero."""
         step = float(self.step)
         # Many scores are normal, and one is p e^{qv}, whose transform falls like Γ(1/p + iqt).
-        last = max(1.5 * sqrt(2 * DEPTH) / self.spread, _fastest(p, dim) / self.slope) / step
+        last = max(1.5 * sqrt(2 * DEPTH) / self.spread, self.fastest / self.slope) / step
         powers = [arb(1)]
         for first in range(1, ceil(last), 1000):
             j = np.arange(first, first + 1000)
