@@ -173,7 +173,7 @@ def test_steep_spheres_tend_to_the_uniform_ball(dim, k):
 
 @pytest.mark.parametrize(("dim", "k"), [(3, 30_000), (10, 100_000)])
 def test_spheres_too_steep_for_the_level_set_are_nearly_the_uniform_ball(dim, k):
-    """Beyond k = 100 max(d, 100) the differential method answers: not above R_∞, within a percent of it at ρ = 0.6."""
+    """Beyond k = 100 max(d, 100) the differential method answers: sound, and within a percent of R_∞ at ρ = 0.6."""
     rho = (0.6, 0.75, 0.99)
     found = certify_radius(parse_noise(f"exp-l2:k={k}", dim=dim, scale=1.0), "l2", rho)
     limit = np.array([float(oracle_radius("uniform-l2", {}, dim, "l2", r)) for r in rho])
