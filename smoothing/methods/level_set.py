@@ -106,7 +106,7 @@ class _Solver:
         x = _interpolate(target, self._log_z, self._log_e)
         y = _interpolate(x, self._log_e, self._log_tau)
         place = np.searchsorted(self._log_z, target)
-        bounds = np.concatenate([[self._log_e[0] - 9], self._log_e, [self._log_e[-1] + 9]])
+        bounds = np.concatenate([[self._log_e[0] - 250], self._log_e, [self._log_e[-1] + 9]])
         low, high = bounds[np.maximum(place - 1, 0)], bounds[np.minimum(place + 2, len(bounds) - 1)]
         last = np.full(rho.shape, np.inf)
         active = np.arange(len(rho))
