@@ -31,8 +31,8 @@ def _exponential(profile: Exponential) -> Law:
         u = r**k
         if not g:
             delta = np.log1p(np.maximum(t / u, -1)) / k
-            # where u underflows
-            return np.where(delta < np.inf, delta, np.where(t == 0, 0.0, np.log(np.abs(t)) / k - np.log(r)))
+            alone = np.where(t > 0, np.log(np.abs(t)) / k - np.log(r), np.where(t == 0, 0.0, -np.inf))
+            return np.where(u > 1e-290, delta, alone)  # u loses digits before it underflows
         # u exp(kδ) is g ω(z), ω + log ω = z; then two Newton steps on what cancels
         log_u = k * np.log(r)
         goal, shift = (t + u) / g, log_g - log_u
