@@ -45,9 +45,11 @@ def _exponential(profile: Exponential) -> Law:
         return delta / k
 
     def rise(r: Array, delta: Array) -> Array:
-        u = r**k
-        far = np.exp(k * (np.log(r) + delta)) - u  # exp(kδ) may overflow where u underflows
-        return np.where(k * delta < 1, u * np.expm1(np.minimum(k * delta, 1)), far) + j * delta
+        u, near = r**k, k * delta < 1
+        risen = u * np.expm1(np.minimum(k * delta, 1))
+        if not near.all():  # exp(kδ) may overflow where u underflows
+            risen = np.where(near, risen, np.exp(k * (np.log(r) + delta)) - u)
+        return risen + j * delta
 
     def knees(t: Array) -> Array:
         """Where u is 1, t, g, and g exp(-t/g): the least u that s still takes notice of."""
@@ -89,9 +91,12 @@ def _power(profile: Power) -> Law:
     far = k > 10 or a < 4
 
     def rise(r: Array, delta: Array) -> Array:
-        beyond = np.logaddexp(0.0, k * (np.log(r) + delta)) - np.logaddexp(0.0, k * np.log(r))
-        near = np.log1p(np.expm1(np.minimum(k * delta, 1)) / (1 + r**-k))
-        return a * np.where(k * delta < 1, near, beyond)
+        near = k * delta < 1
+        risen = np.log1p(np.expm1(np.minimum(k * delta, 1)) / (1 + r**-k))
+        if not near.all():
+            far = np.logaddexp(0.0, k * (np.log(r) + delta)) - np.logaddexp(0.0, k * np.log(r))
+            risen = np.where(near, risen, far)
+        return a * risen
 
     return Law(
         dim=profile.dim,
