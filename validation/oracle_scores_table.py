@@ -55,9 +55,8 @@ def near_laplace() -> Iterator[Case]:
     for dim in (2, 3, 10, 64, 784):
         for p in (0.95, 0.99, 1.01, 1.05) + ((0.93, 1.1) if dim >= 10 else ()):
             yield "exp-power", {"p": p}, dim, "linf", "differential"
-    for dim in (10, 64):
-        for p in (0.999, 1.001):
-            yield "exp-power", {"p": p}, dim, "linf", "differential"
+    for p in (0.999, 1.001):
+        yield "exp-power", {"p": p}, 10, "linf", "differential"
     for p in (0.99, 1.01):
         yield "exp-power", {"p": p}, 150528, "linf", "differential"
     for dim in (64, 784):

@@ -43,8 +43,10 @@ class NearSigns(ScoreLaw):
         except Unresolved:
             return None
         blur = table.blur / (self.dim * self.sizes.mean * _LEAST)
-        good = table.law.error < _GOOD and blur < _BLUR
-        return None if not good and self.plain.table.resolved else table
+        if table.law.error < _GOOD and blur < _BLUR:
+            return table
+        plain = self.plain.table
+        return None if plain.resolved and plain.accuracy < _GOOD else table
 
     def upper(self, w: Array) -> Array:
         if self.table is None:

@@ -33,13 +33,13 @@ _CORE, _WIDTH = 9.0, 1.0  # standard deviations to either side that get panels o
 _GROWTH = 1.6  # of panels beyond them, where tails are powers
 _DEEP = 1e-19  # of all mass: where tables end
 _CLEAR = 1e5  # times rounding, where tables end, too
-_BLOCK, _MOST_BLOCKS = 64, 200
+_BLOCK, _MOST_BLOCKS, _TRIED = 64, 200, 20
 _ELEMENTS = 1 << 20
 _FINER = 1.3
 _CHECKS = np.array([-0.95, -0.57, 0.03, 0.81])
 _AT_CHECKS = chebyshev.chebvander(_CHECKS, len(NODES) - 1).T
 _TOLERANCE, _MOST_HALVINGS = 1e-14, 8
-_EPSILON = 2e-16  # for each power of the transform
+_EPSILON = 1e-16  # for each power of the transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,18 +177,18 @@ def _nodes(sizes: Sizes, n: int, step: float) -> tuple[Array, NDArray[np.complex
     nodes: list[Array] = []
     changes: list[NDArray[np.complex128]] = []
 
-    def faded(change: NDArray[np.complex128]) -> bool:
-        with np.errstate(divide="ignore"):
-            return bool((n * np.log(np.abs(1 + change)) < -_FADED).all())
-
-    if not faded(sizes.change(np.array([step * _BLOCK * _MOST_BLOCKS]))):
-        raise Unresolved
     for block in range(_MOST_BLOCKS):
         nodes.append(step * np.arange(_BLOCK * block + 0.5, _BLOCK * (block + 1)))
         changes.append(sizes.change(nodes[-1]))
-        if faded(changes[-1][-_BLOCK // 4 :]):
-            break
-    return np.concatenate(nodes), np.concatenate(changes)
+        with np.errstate(divide="ignore"):
+            size = n * np.log(np.abs(1 + changes[-1][-_BLOCK // 4 :]))
+            if (size < -_FADED).all():
+                return np.concatenate(nodes), np.concatenate(changes)
+            if block == _TRIED:  # a power of t: is it enough at the end?
+                before = n * np.log(np.abs(1 + changes[block // 2][-1]))
+                if size[-1] - (before - size[-1]) / math.log(2) * math.log(_MOST_BLOCKS / block) > -_FADED:
+                    break
+    raise Unresolved
 
 
 def tabulate_by_signs(sizes: Sizes, n: int) -> UpperOfTail:
