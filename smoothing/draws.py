@@ -10,7 +10,8 @@ width. Exponentials are -log of an odd multiple of 2^-32, so that they end at 22
 the sign of a Laplace number; normals are Box–Muller pairs of such a radius and a 32-bit angle, so that they end at
 6.66 standard deviations, beyond which the normal law has 3e-11 of its mass (torch's float32 normals end at 5.77, with
 8e-9 beyond). What float32 rounds is on top of it. Laws with a quantile table are such exponentials sent through it, to
-2e-7 of each number. Equal seeds give equal bits on every machine.
+2e-7 of each number; Pareto numbers are e^(E/a) - 1 of such an exponential E. Equal seeds give equal bits on every
+machine.
 Float64 buffers get the 53-bit uniforms and the ziggurats of NumPy's SFC64.
 """
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smoothing import kernels
-from smoothing.filling import EMPTY, fill
+from smoothing.filling import EMPTY, fill, resize
 from smoothing.kernels import Floats, Law
 from smoothing.quantile_table import QuantileTable
 
@@ -102,6 +103,13 @@ class Source:
         """
         return self._fill(out, None, kernels.laplace, scale, table)
 
+    def pareto_(self, out: Tensor, a: float, scale: float = 1.0) -> Tensor:
+        """Of size ``scale`` (U^(-1/a) - 1), with fair signs. On CPU, of float32."""
+        self._block = fill(
+            kernels.laplace, self._seed, self._block, out.view(-1).numpy(), scale, rate=min(1 / a, 1e38)
+        )
+        return out
+
     def normal_(self, out: Tensor, sigma: float = 1.0) -> Tensor:
         """Normal numbers of mean 0."""
         if not self._on_cpu:
@@ -124,6 +132,11 @@ class Source:
             self._rng.standard_gamma(shape, dtype=full.dtype, out=full)
             if not exact:
                 piece.copy_(torch.from_numpy(full))
+        return out
+
+    def resize_(self, out: Tensor, lengths: Tensor, factor: float, exponent: float) -> Tensor:
+        """Scale rows to ``factor`` times their lengths, float64, in ℓ1, ℓ2 or ℓ∞. On CPU, of float32."""
+        resize(out.numpy(), lengths.numpy(), factor, exponent)
         return out
 
     def random_signs_(self, out: Tensor) -> Tensor:

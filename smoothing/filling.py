@@ -16,15 +16,33 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothing.kernels import BLOCKS, CHUNK, CONSTANTS, HALF, Floats, Law, Words, compiled, through_table
+from smoothing.kernels import (
+    BLOCKS,
+    CHUNK,
+    CONSTANTS,
+    HALF,
+    LANES,
+    LEAST,
+    MOST,
+    Floats,
+    Law,
+    Words,
+    compiled,
+    compiled_resize,
+    through_expm1,
+    through_table,
+)
 
-Loop = Callable[[int, int, int, Floats, float, Floats, Floats], None]
+Doubles = NDArray[np.float64]
+Loop = Callable[[int, int, int, Floats, float, float, Floats, Floats], None]
+Resize = Callable[[Floats, Doubles, float, float], None]
 
 _PATIENCE = 0.5  # seconds
 _PIECE = 64  # chunks that NumPy takes at a time: fewer are all overhead, more leave a core's cache
 _LOCK = Lock()
 _spent = 0.0
 _loops: dict[Law, Loop] = {}
+_resizes: list[Resize] = []  # none before it is compiled, or numba known to be missing
 
 EMPTY: Floats = np.empty(0, np.float32)
 
@@ -37,14 +55,15 @@ def fill(
     scale: float = 1.0,
     offsets: Floats = EMPTY,
     slopes: Floats = EMPTY,
+    rate: float = 0.0,
 ) -> int:
     """Numbers of the law times ``scale`` from block ``block`` of the seed's stream on; returns the block after them.
 
-    With a table they are sent through it first.
+    With a table they are sent through it first; with a rate, they are multiplied by it and e^|x| - 1 is taken of them.
     """
     # What is called once in a step of training finds the caches cold, so there is little of it.
     loop = _loops.get(law) or _loop(law)
-    loop(seed & 0xFFFFFFFF, seed >> 32, block, out, scale, offsets, slopes)
+    loop(seed & 0xFFFFFFFF, seed >> 32, block, out, scale, rate, offsets, slopes)
     return block + -(-len(out) // CHUNK) * BLOCKS
 
 
@@ -61,22 +80,86 @@ def _loop(law: Law) -> Loop:
         return _loops[law]
 
 
+def resize(out: Floats, lengths: Doubles, factor: float, exponent: float) -> None:
+    """Scale each row of ``out`` to ``factor`` times its length in the norm of that exponent: 1, 2 or inf.
+
+    Sums and the ratio are taken in float64. Rows of zeros stay so, and what overflows float32 ends at about its
+    largest number.
+    """
+    (_resizes[0] if _resizes else _resize())(out, lengths, factor, exponent)
+
+
+def _resize() -> Resize:
+    if _spent < _PATIENCE:
+        return _resize_by_numpy
+    with _LOCK:
+        if not _resizes:
+            found: Resize = _resize_by_numpy
+            with suppress(ImportError):
+                found = compiled_resize()
+            _resizes.append(found)
+        return _resizes[0]
+
+
+def _resize_by_numpy(out: Floats, lengths: Doubles, factor: float, exponent: float) -> None:
+    global _spent
+    begun = perf_counter()
+    rows = max(1, _PIECE * CHUNK // out.shape[1])
+    with np.errstate(all="ignore"):
+        for start in range(0, len(out), rows):
+            piece = out[start : start + rows]
+            ratio = factor * lengths[start : start + rows] / np.maximum(_norms(piece, exponent), LEAST)
+            piece *= np.minimum(ratio, MOST).astype(np.float32)[:, None]
+    _spent += perf_counter() - begun
+
+
+def _norms(rows: Floats, exponent: float) -> Doubles:
+    """As ``kernels`` has them, sum by sum."""
+    if exponent == np.inf:
+        return np.abs(rows).max(axis=1).astype(np.float64)
+    n, dim = rows.shape
+    terms = np.zeros((n, -(-dim // LANES) * LANES))
+    terms[:, :dim] = np.abs(rows)
+    if exponent == 2:
+        terms *= terms
+    # Reductions along an axis that is not the last one go entry by entry; only those along the last one are pairwise.
+    sums = np.add.reduce(terms.reshape(n, -1, LANES), axis=1)
+    half = LANES // 2
+    while half:
+        sums = sums[:, :half] + sums[:, half:]
+        half //= 2
+    return sums[:, 0] if exponent == 1 else np.sqrt(sums[:, 0])
+
+
 def _by_numpy(
-    law: Law, low: int, high: int, block: int, out: Floats, scale: float, offsets: Floats, slopes: Floats
+    law: Law,
+    low: int,
+    high: int,
+    block: int,
+    out: Floats,
+    scale: float,
+    rate: float,
+    offsets: Floats,
+    slopes: Floats,
 ) -> None:
     global _spent
     begun = perf_counter()
-    table = len(slopes) > 0
+    table, power = len(slopes) > 0, rate > 0
     with np.errstate(all="ignore"):  # compiled loops do not warn either
         factor = np.float32(scale)
+        inner = np.float32(rate if power else 1 if table else scale)
         for start in range(0, len(out), _PIECE * CHUNK):
             piece = out[start : start + _PIECE * CHUNK]
             chunks = -(-len(piece) // CHUNK)
             words = _words(low, high, block + start // CHUNK * BLOCKS, chunks)
             halves = np.empty((chunks, 2, HALF), np.float32)
-            halves[:, 0], halves[:, 1] = law(words[:, 0], words[:, 1], np.float32(1) if table else factor)
+            halves[:, 0], halves[:, 1] = law(words[:, 0], words[:, 1], inner)
             numbers = halves.reshape(-1)[: len(piece)]
-            piece[:] = through_table(numbers, factor, offsets, slopes) if table else numbers
+            if power:
+                numbers = through_expm1(numbers, factor)
+            elif table:
+                numbers = through_table(numbers, factor, offsets, slopes)
+            piece[:] = numbers
     _spent += perf_counter() - begun
 
 

@@ -7,7 +7,8 @@ It matters here: a generator that passes the usual tests can be made to falsify 
 A chunk is 64 consecutive blocks of 16 words, written side by side: all first words, then all second ones, and so on,
 as vector registers hold them. A law makes two numbers of a word in the first half of a chunk and its partner in the
 second. Laws are elementwise, by operations on integers and float32 that IEEE 754 rounds in one way only: none fused,
-no library's logarithm. So numbers depend neither on the machine nor on who computes them.
+no library's logarithm. So numbers depend neither on the machine nor on who computes them. Rows are then scaled to given
+lengths by ``resize``, whose sums have a set order.
 
 All that gets compiled is in this file: numba compiles anew when the file has changed.
 """
@@ -34,6 +35,9 @@ HALF, CHUNK = 8 * BLOCKS, 16 * BLOCKS
 CONSTANTS = np.frombuffer(b"expand 32-byte k", np.uint32)
 C0, C1, C2, C3 = CONSTANTS
 
+LANES = 64
+"""Sums over a row are that many, in float64: entry i goes to sum i % LANES, so that vectors hold them."""
+
 TABLE_SHIFT = 12
 """Quantile tables resolve a float's exponent and the first 11 bits of its mantissa."""
 TABLE_FIRST = np.int32((127 - 32) << 23 >> TABLE_SHIFT)
@@ -42,6 +46,10 @@ TABLE_FIRST = np.int32((127 - 32) << 23 >> TABLE_SHIFT)
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
 _STEP = np.float32(2.0**-31)
 _SIZE, _SIGN = np.int32(2**31 - 1), np.int32(-(2**31))  # masks of a word
+_LARGEST = np.int32(0x7F7FFFFF)  # the bits of the largest float32
+_LONGEST = np.float32(176.2).view(np.int32)
+MOST = float(np.finfo(np.float32).max) * 2.0**-8  # ``resize`` multiplies by it at most: laws end at 22.2
+LEAST = 1e-300
 
 
 def uniform(word: Number, partner: Number, scale: Any) -> tuple[Number, Number]:
@@ -77,6 +85,32 @@ def through_table(x: Number, scale: Any, offsets: Number, slopes: Number) -> Num
     interval = np.maximum(np.int32((bits >> np.int32(TABLE_SHIFT)) - TABLE_FIRST), np.int32(0))  # x may be 0
     e = bits.view(np.float32)
     return _signed((offsets[interval] + slopes[interval] * e) * scale, word)
+
+
+def through_expm1(x: Number, scale: Any) -> Number:
+    """e^|x| - 1, scaled, with x's sign, within 2 ulp; the largest float stands in for all beyond.
+
+    The polynomial is that of expf in Moshier's Cephes library. e^176.2 times the least normal scale is beyond.
+    """
+    word = np.float32(x).view(np.int32)
+    y = np.int32(np.minimum(np.int32(word & _SIZE), _LONGEST)).view(np.float32)
+    n = np.int32(y * np.float32(1.44269504) + _HALF)
+    k = np.float32(n)
+    r = y - k * np.float32(0.693359375) + k * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    p = p * (r * r) + r  # e^r - 1
+    # 2^n (p + 1) - 1, by the square root of 2^n as 2^n itself may overflow where the scale is small
+    half = np.int32(n >> np.int32(1))
+    root = np.int32((half + np.int32(127)) << np.int32(23)).view(np.float32)
+    inverse = np.int32((np.int32(127) - half) << np.int32(23)).view(np.float32)
+    other = np.int32((n - half + np.int32(127)) << np.int32(23)).view(np.float32)
+    size = (other * p + (other - inverse)) * (scale * root)
+    bits = np.int32(np.minimum(np.float32(size).view(np.int32), _LARGEST))
+    return _signed(bits.view(np.float32), word)
 
 
 def _exponential(word: Number) -> Number:
@@ -176,19 +210,29 @@ def _loop(law: Law) -> Callable[..., None]:
     """The loop of a law, to be compiled."""
 
     def fill(
-        low: int, high: int, block: int, out: Floats, scale: float, offsets: Floats, slopes: Floats
+        low: int,
+        high: int,
+        block: int,
+        out: Floats,
+        scale: float,
+        rate: float,
+        offsets: Floats,
+        slopes: Floats,
     ) -> None:
         words, rest = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.float32)
         signed = words.view(np.int32)
-        table, factor = len(slopes) > 0, np.float32(scale)
-        inner = _ONE if table else factor
+        table, power, factor = len(slopes) > 0, rate > 0, np.float32(scale)
+        inner = np.float32(rate) if power else _ONE if table else factor
         for start in range(0, len(out), CHUNK):
             _write_chunk(np.uint32(low), np.uint32(high), block, words)
             block += BLOCKS
             chunk = out[start : start + CHUNK] if start + CHUNK <= len(out) else rest
             for i in range(HALF):
                 chunk[i], chunk[i + HALF] = law(signed[i], signed[i + HALF], inner)
-            if table:  # in a loop of its own, as look-ups are not done in vectors
+            if power:
+                for i in range(CHUNK):
+                    chunk[i] = through_expm1(chunk[i], factor)
+            elif table:  # in a loop of its own, as look-ups are not done in vectors
                 for i in range(CHUNK):
                     chunk[i] = through_table(chunk[i], factor, offsets, slopes)
         whole = len(out) - len(out) % CHUNK
@@ -197,22 +241,81 @@ def _loop(law: Law) -> Callable[..., None]:
     return fill
 
 
+def resize(out: Floats, lengths: NDArray[np.float64], factor: float, exponent: float) -> None:
+    """Scale each row of ``out`` to ``factor`` times its length, in ℓ1, ℓ2 or ℓ∞; to be compiled.
+
+    The order of every sum is set, so that NumPy can follow: of terms in lanes, then of the lanes' halves. Squares of
+    float32 are exact in float64.
+    """
+    sums = np.empty(LANES)
+    for i in range(len(out)):
+        row = out[i]
+        norm = _largest(row) if exponent == np.inf else _sum(row, exponent == 2, sums)
+        if exponent == 2:
+            norm = np.sqrt(norm)
+        by = np.float32(min(factor * lengths[i] / max(norm, LEAST), MOST))
+        for j in range(len(row)):
+            row[j] *= by
+
+
+def _largest(row: Floats) -> float:
+    """In integers, as a maximum of floats is not taken in vectors."""
+    bits, largest = row.view(np.int32), np.int32(0)
+    for i in range(len(row)):
+        largest = max(largest, np.int32(bits[i] & _SIZE))
+    return np.float64(np.int32(largest).view(np.float32))
+
+
+def _sum(row: Floats, squares: bool, sums: NDArray[np.float64]) -> float:
+    """Of squares or sizes."""
+    sums[:] = 0
+    whole = len(row) - len(row) % LANES
+    blocks, rest = row[:whole].reshape(-1, LANES), row[whole:]
+    for j in range(len(blocks)):
+        if squares:
+            for i in range(LANES):
+                sums[i] += np.float64(blocks[j, i]) * np.float64(blocks[j, i])
+        else:
+            for i in range(LANES):
+                sums[i] += np.float64(abs(blocks[j, i]))
+    for i in range(len(rest)):
+        x = np.float64(abs(rest[i]))
+        sums[i] += x * x if squares else x
+    half = LANES // 2
+    while half:
+        for i in range(half):
+            sums[i] += sums[i + half]
+        half //= 2
+    return sums[0]
+
+
 def compiled(law: Law) -> Callable[..., None]:
-    """``fill(low, high, block, out, scale, offsets, slopes)`` by numba: from its cache at once, else in seconds.
+    """``fill(low, high, block, out, scale, rate, offsets, slopes)`` by numba: from its cache at once, else in seconds.
 
     ``low``, ``high``: the seed's 32-bit halves; ``block``: where to begin, a multiple of 64; the table may be empty.
     ImportError where numba is missing.
     """
+    empty = np.empty(0, np.float32)
+    return _compiled(_loop(law), (*_PARTS, law), (0, 0, 0, empty, 1.0, 0.0, empty, empty))
+
+
+def compiled_resize() -> Callable[..., None]:
+    """``resize`` by numba, as in ``compiled``."""
+    return _compiled(resize, (_largest, _sum), (np.empty((0, 1), np.float32), np.empty(0), 1.0, 1.0))
+
+
+def _compiled(
+    loop: Callable[..., None], parts: tuple[Callable[..., Any], ...], example: tuple[Any, ...]
+) -> Callable[..., None]:
     import numba
 
-    for function in (*_PARTS, law):
+    for function in parts:
         _may_be_called(function)
     for cache in (True, False):
         with suppress(RuntimeError, OSError):  # no folder to keep it in, or a full disk
-            loop: Callable[..., None] = numba.njit(nogil=True, cache=cache)(_loop(law))
-            empty = np.empty(0, np.float32)
-            loop(0, 0, 0, empty, 1.0, empty, empty)
-            return loop
+            found: Callable[..., None] = numba.njit(nogil=True, cache=cache)(loop)
+            found(*example)
+            return found
     raise ImportError("numba compiles nothing here")
 
 
@@ -229,6 +332,7 @@ _PARTS = (
     _sine,
     _signed,
     through_table,
+    through_expm1,
     _rotated,
     _quarter_round,
     _double_round,

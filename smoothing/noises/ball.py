@@ -51,10 +51,13 @@ class Ball(Shaped):
         law = ProfileScore(self.profile) if self.dim == 1 else cosine_mixture(self.profile)
         return law, longest(norm, self.dim)
 
+    def _fill_directions(self, out: torch.Tensor, source: Source) -> torch.Tensor:
+        return source.normal_(out)
+
     def _fill_boundary(self, out: torch.Tensor, source: Source) -> torch.Tensor:
         import torch
 
-        source.normal_(out)
+        self._fill_directions(out, source)
         return torch.linalg.vector_norm(out, dim=1, dtype=torch.float64).log_()
 
 

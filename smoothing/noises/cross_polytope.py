@@ -49,10 +49,13 @@ class CrossPolytope(Shaped):
             return ProfileScore(self.profile), 1.0
         return None if _is_laplace(self.profile) else (signs_mixture(self.profile), 1.0)
 
+    def _fill_directions(self, out: torch.Tensor, source: Source) -> torch.Tensor:
+        return source.laplace_(out)
+
     def _fill_boundary(self, out: torch.Tensor, source: Source) -> torch.Tensor:
         import torch
 
-        source.laplace_(out)
+        self._fill_directions(out, source)
         return torch.linalg.vector_norm(out, ord=1, dim=1, dtype=torch.float64).log_()
 
 

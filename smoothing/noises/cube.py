@@ -48,10 +48,13 @@ class Cube(Shaped):
         else:
             super()._fill(out, source)
 
+    def _fill_directions(self, out: torch.Tensor, source: Source) -> torch.Tensor:
+        return source.uniform_(out)
+
     def _fill_boundary(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
-        source.uniform_(out)
+        self._fill_directions(out, source)
         # One draw gives the facet: coordinate and side.
         facet = torch.empty(len(out), dtype=torch.int64, device=out.device)
         facet.random_(0, 2 * self.dim, generator=source.generator)

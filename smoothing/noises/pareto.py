@@ -68,6 +68,9 @@ class Pareto(Noise):
         import torch
 
         # |x| = λ (U^(-1/a) - 1); for small a float32 ends before the tail does, so the largest float stands in.
+        if out.device.type == "cpu" and out.dtype == torch.float32:
+            source.pareto_(out, self.a, self.scale)
+            return
         size = source.laplace_(out).abs().div_(self.a).expm1_().mul_(self.scale)
         torch.copysign(size.clamp_(max=torch.finfo(out.dtype).max), out, out=out)
 

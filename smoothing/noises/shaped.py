@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Shaped(Noise):
     """q(x) ∝ f(g(x)/λ), g the gauge of the shape and f the profile: X = λ r θ, r and θ independent.
 
-    Contract of a final class: ``shape`` (the norm that is the gauge), ``log_boundary_square``, ``_fill_boundary``.
+    Contract of a final class: ``shape`` (the norm that is the gauge), ``log_boundary_square``,
+    ``_fill_directions``, ``_fill_boundary``.
     """
 
     profile: Profile
@@ -51,6 +52,10 @@ class Shaped(Noise):
     def _fill_boundary(self, out: torch.Tensor, source: Source) -> torch.Tensor | None:
         """Overwrite ``out`` with draws c θ of the cone measure; return log c per row, float64, or None for c = 1."""
 
+    @abstractmethod
+    def _fill_directions(self, out: torch.Tensor, source: Source) -> torch.Tensor:
+        """Overwrite ``out`` with draws that have the cone measure once divided by their gauge."""
+
     @property
     def log_unit_sigma(self) -> float:
         return 0.5 * (self.profile.log_moment(2) + self.log_boundary_square - math.log(self.dim))
@@ -69,6 +74,11 @@ class Shaped(Noise):
     def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch
 
+        if out.device.type == "cpu" and out.dtype == torch.float32:
+            # By few operations: in training each finds the caches cold, and costs more than its numbers.
+            lengths, factor = self.profile.sample_lengths(len(out), self.scale, source.generator)
+            source.resize_(self._fill_directions(out, source), lengths, factor, self.shape.exponent)
+            return
         log_length = self.profile.sample_log(len(out), source.generator, out.device) + math.log(self.scale)
         log_excess = self._fill_boundary(out, source)
         if log_excess is not None:

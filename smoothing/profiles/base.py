@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,6 +51,18 @@ class Profile(ABC):
     @abstractmethod
     def sample_log(self, n: int, generator: torch.Generator | None, device: torch.device) -> torch.Tensor:
         """log r of n draws, float64: the logarithm never overflows, however small k is."""
+
+    def sample_lengths(
+        self, n: int, scale: float, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, float]:
+        """Float64 and a factor whose products are ``scale`` times n radii, on CPU: by few operations where possible.
+
+        What is no float64 comes as 0 or inf.
+        """
+        import torch
+
+        log_r = self.sample_log(n, generator, torch.device("cpu"))
+        return log_r.add_(math.log(scale)).exp_(), 1.0
 
     @abstractmethod
     def cdf(self, r: Array) -> Array:

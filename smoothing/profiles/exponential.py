@@ -65,6 +65,16 @@ class Exponential(Profile):
     def sample_log(self, n: int, generator: torch.Generator | None, device: torch.device) -> torch.Tensor:
         return log_gamma_draw(self.gamma_shape, n, generator, device) / self.k
 
+    def sample_lengths(
+        self, n: int, scale: float, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, float]:
+        shape = self.gamma_shape
+        if shape < 1:
+            return super().sample_lengths(n, scale, generator)
+        return gamma_draw(shape, n, generator).div_(shape).pow_(1 / self.k), power_factor(
+            scale, shape, self.k
+        )
+
     def cdf(self, r: Array) -> Array:
         r = np.asarray(r)
         u = r**self.k
@@ -148,6 +158,18 @@ class Exponential(Profile):
     def _split_value(self, s: Array, w: Array) -> Array:
         inner, outer = self._faces(s, w)
         return self.partial(inner, upper=False) + self.partial(outer, upper=True)
+
+
+def gamma_draw(shape: float, n: int, generator: torch.Generator | None) -> torch.Tensor:
+    """n Gamma(shape) variates, float64, on CPU."""
+    import torch
+
+    return torch._standard_gamma(torch.full((n,), shape, dtype=torch.float64), generator=generator)
+
+
+def power_factor(scale: float, mean: float, k: float) -> float:
+    """scale · mean^(1/k): powers are taken of draws over their mean, so that they overflow last."""
+    return math.exp(min(math.log(scale) + math.log(mean) / k, 700.0))
 
 
 def log_gamma_draw(

@@ -14,7 +14,7 @@ from scipy import special as sp
 from smoothing.incomplete_beta import SMALL, beta_quantile, beta_tails, log_odds_density, mills_ratio
 from smoothing.noise import check_range
 from smoothing.profiles.base import Array, Profile
-from smoothing.profiles.exponential import log_gamma_draw
+from smoothing.profiles.exponential import gamma_draw, log_gamma_draw, power_factor
 from smoothing.profiles.split import NEGLIGIBLE, best_split
 from smoothing.special import gauss_legendre, log_gamma_ratio
 
@@ -69,6 +69,15 @@ class Power(Profile):
         above = log_gamma_draw(self.alpha, n, generator, device)
         below = log_gamma_draw(self.beta, n, generator, device)
         return (above - below) / self.k
+
+    def sample_lengths(
+        self, n: int, scale: float, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, float]:
+        above, below = self.alpha, self.beta
+        if min(above, below) < 1:
+            return super().sample_lengths(n, scale, generator)
+        odds = gamma_draw(above, n, generator).div_(gamma_draw(below, n, generator)).mul_(below / above)
+        return odds.pow_(1 / self.k), power_factor(scale, above / below, self.k)
 
     def cdf(self, r: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -15,11 +15,13 @@ from smoothing.noises.exp_power import _quantiles
 
 TABLE = _quantiles(3)
 LAWS = {
-    "uniform": (kernels.uniform, EMPTY, EMPTY),
-    "exponential": (kernels.exponential, EMPTY, EMPTY),
-    "laplace": (kernels.laplace, EMPTY, EMPTY),
-    "normal": (kernels.normal, EMPTY, EMPTY),
-    "table": (kernels.laplace, TABLE.offsets, TABLE.slopes),
+    "uniform": (kernels.uniform, EMPTY, EMPTY, 0.0),
+    "exponential": (kernels.exponential, EMPTY, EMPTY, 0.0),
+    "laplace": (kernels.laplace, EMPTY, EMPTY, 0.0),
+    "normal": (kernels.normal, EMPTY, EMPTY, 0.0),
+    "table": (kernels.laplace, TABLE.offsets, TABLE.slopes, 0.0),
+    "pareto": (kernels.laplace, EMPTY, EMPTY, 1 / 3),
+    "heavy pareto": (kernels.laplace, EMPTY, EMPTY, 20.0),
 }
 SIZES = (0, 1, 2, 511, 512, 513, CHUNK - 1, CHUNK, CHUNK + 1, 64 * CHUNK, 64 * CHUNK + 1, 200 * CHUNK + 777)
 
@@ -28,9 +30,9 @@ def numbers(path, name, size, seed, block, scale, monkeypatch):
     """By NumPy or by compiled loops."""
     monkeypatch.setattr(filling, "_loops", {})
     monkeypatch.setattr(filling, "_PATIENCE", {"numpy": np.inf, "compiled": 0}[path])
-    law, offsets, slopes = LAWS[name]
+    law, offsets, slopes, rate = LAWS[name]
     room = np.full(size + 2, np.nan, np.float32)
-    end = fill(law, seed, block, room[1:-1], scale, offsets, slopes)
+    end = fill(law, seed, block, room[1:-1], scale, offsets, slopes, rate)
     assert end == block + -(-size // CHUNK) * BLOCKS
     assert np.isnan(room[[0, -1]]).all() and not np.isnan(room[1:-1]).any()
     return room[1:-1]
@@ -64,9 +66,9 @@ def test_both_paths_give_the_same_bits_for_extreme_words(name, numba):
     words = np.append(words, [2**31 - 1, -(2**31)])
     words = words[(words >= -(2**31)) & (words < 2**31)].astype(np.int32)
     first, second = (np.ascontiguousarray(w.ravel()) for w in np.meshgrid(words, words))
-    law, offsets, slopes = LAWS[name]
+    law, offsets, slopes, rate = LAWS[name]
     kernels.compiled(law)  # what it is made of can now be compiled
-    table = len(slopes) > 0
+    table, power = len(slopes) > 0, rate > 0
 
     @numba.njit
     def loop(first, second, out, scale, offsets, slopes):
@@ -75,15 +77,79 @@ def test_both_paths_give_the_same_bits_for_extreme_words(name, numba):
             if table:
                 out[0, i] = through_table(out[0, i], scale, offsets, slopes)
                 out[1, i] = through_table(out[1, i], scale, offsets, slopes)
+            if power:
+                out[0, i], out[1, i] = through_expm1(out[0, i], scale), through_expm1(out[1, i], scale)
 
-    through_table = kernels.through_table
-    out, scale = np.empty((2, len(first)), np.float32), np.float32(1)
+    through_table, through_expm1 = kernels.through_table, kernels.through_expm1
+    out, scale = np.empty((2, len(first)), np.float32), np.float32(rate if power else 1)
     loop(first, second, out, scale, offsets, slopes)
     plain = law(first, second, scale)
     if table:
         plain = [through_table(x, scale, offsets, slopes) for x in plain]
+    if power:
+        with np.errstate(over="ignore"):
+            plain = [through_expm1(x, scale) for x in plain]
     assert np.array_equal(out.view(np.int32), np.array(plain).view(np.int32))
     assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize("exponent", [1, 2, np.inf])
+@pytest.mark.parametrize("dim", [1, 2, 3, 63, 64, 65, 127, 784, 3072, 150_528])
+def test_both_paths_resize_to_the_same_bits(dim, exponent, numba):
+    """Tiny, usual and huge rows, one of zeros, to lengths from 0 to infinity; where floats allow, by float64's norm."""
+    rng = np.random.default_rng(dim)
+    compiled = kernels.compiled_resize()
+    for n in (0, 1, 2, 301):
+        n = min(n, 2 + 2**20 // dim)
+        for scale in (1e-38, 1e-30, 1.0, 1e30):
+            rows = (rng.laplace(size=(n, dim)) * scale).astype(np.float32)
+            rows[1:2] = 0
+            for lengths in (np.exp(rng.normal(0, 2, n)), np.exp(rng.normal(0, 100, n)), np.full(n, np.inf)):
+                one, other = rows.copy(), rows.copy()
+                filling._resize_by_numpy(one, lengths, 0.7, exponent)
+                compiled(other, lengths, 0.7, exponent)
+                assert np.array_equal(one.view(np.int32), other.view(np.int32))
+                assert not np.isnan(one).any() and not one[1:2].any()
+                if scale == 1:
+                    assert np.isfinite(one).all()
+            if scale in (1, 1e30):
+                filling._resize_by_numpy(rows, lengths := np.exp(rng.normal(0, 2, n)), 0.7, exponent)
+                norms = np.linalg.norm(rows.astype(np.float64), ord=exponent, axis=1)
+                lengths[1:2] = 0
+                assert np.allclose(norms, 0.7 * lengths, rtol=3e-7, atol=0)
+
+
+def test_the_path_of_resizing_follows_the_clock(numba, monkeypatch):
+    rows, lengths = np.ones((5, 3), np.float32), np.ones(5)
+    monkeypatch.setattr(filling, "_resizes", [])
+    monkeypatch.setattr(filling, "_PATIENCE", np.inf)
+    filling.resize(rows, lengths, 2.0, 1)
+    assert not filling._resizes and np.allclose(rows, 2 / 3)
+    monkeypatch.setattr(filling, "_PATIENCE", 0)
+    filling.resize(rows, lengths, 1.0, np.inf)
+    assert filling._resizes[0] is not filling._resize_by_numpy and (rows == 1).all()
+    monkeypatch.setattr(filling, "_resizes", [])
+    monkeypatch.setitem(sys.modules, "numba", None)
+    filling.resize(rows, lengths, 3.0, 2)
+    assert filling._resizes == [filling._resize_by_numpy] and np.allclose(rows, np.sqrt(3))
+
+
+def test_expm1_within_a_few_ulp():
+    """Against float64's, from e^-27 on, and with scales that bring what overflows back, or less; then the largest."""
+    y = np.concatenate([np.linspace(0, 176, 300_001), 10.0 ** np.linspace(-12, 2.24, 100_001)]).astype(
+        np.float32
+    )
+    largest = np.finfo(np.float32).max
+    for scale in map(np.float32, (1.0, 0.37, 1e-37, 1e30)):
+        with np.errstate(over="ignore"):
+            found = kernels.through_expm1(y, scale)
+        exact = np.minimum(np.expm1(y.astype(np.float64)) * np.float64(scale), largest)
+        normal = exact > 2e-38
+        assert (abs(found - exact)[normal] < 2.2e-7 * exact[normal]).all()
+    with np.errstate(over="ignore"):
+        assert (
+            kernels.through_expm1(np.float32([-200, 1e5]), np.float32(1.2e-38)) == [-largest, largest]
+        ).all()
 
 
 def chacha(state, rounds):
@@ -170,9 +236,9 @@ def test_normals_are_box_muller():
 def test_the_noise_of_a_seed_stays():
     """Digests of bits, whatever the machine: a change would move every vote."""
     found = {}
-    for name, (law, offsets, slopes) in LAWS.items():
+    for name, (law, offsets, slopes, rate) in LAWS.items():
         out = np.empty(3000, np.float32)
-        fill(law, 2026, 0, out, 0.5, offsets, slopes)
+        fill(law, 2026, 0, out, 0.5, offsets, slopes, rate)
         found[name] = hashlib.sha256(out.astype("<f4").tobytes()).hexdigest()[:16]
     del found["table"]  # SciPy's quantiles may change
     assert found == {
@@ -180,7 +246,19 @@ def test_the_noise_of_a_seed_stays():
         "exponential": "0def3dbedc22d5bd",
         "laplace": "595674233966052c",
         "normal": "1bc352ac797a5602",
+        "pareto": "c40c85bdbdda867f",
+        "heavy pareto": "2d5f9e4653f6715d",
     }
+
+
+@pytest.mark.parametrize(
+    ("exponent", "digest"), [(1, "b1cf7a132e370665"), (2, "2a71956978accf65"), (np.inf, "d3ada0093a800f76")]
+)
+def test_resized_rows_of_a_seed_stay(exponent, digest):
+    out = np.empty(3000, np.float32)
+    fill(kernels.laplace, 2026, 0, out)
+    filling.resize(out.reshape(-1, 100), np.arange(30.0), 0.5, exponent)
+    assert hashlib.sha256(out.astype("<f4").tobytes()).hexdigest()[:16] == digest
 
 
 def test_without_numba_and_without_a_cache(numba, monkeypatch):

@@ -376,10 +376,10 @@ SINGLE = [
 
 @pytest.mark.parametrize(("name", "parameters"), SINGLE)
 def test_single_precision_keeps_the_radius_in_high_dimension(name, parameters):
-    """The radial draw comes first and in float64: float32 rows share it with float64 rows of the same seed.
+    """The radial draw comes first and in float64: float32 rows have its lengths.
 
-    So the mean radius is compared row by row, free of the statistical error 1/√(dn) ≈ 4e-4; that the float64
-    radius has the right law is tested above, and here by its mean.
+    So radii are compared row by row, free of the statistical error 1/√(dn) ≈ 4e-4; that the float64
+    radius has the right law is tested above and below, and here by its mean.
     """
     noise, n = make(name, parameters, LARGE), 40
     truth = law(name, LARGE, **parameters)
@@ -387,7 +387,8 @@ def test_single_precision_keeps_the_radius_in_high_dimension(name, parameters):
     if name == "uniform":  # one draw a coordinate; the largest of d is known to 1/(d√n)
         assert single.mean() == pytest.approx(LARGE / (LARGE + 1), rel=1e-5)
         return
-    double = truth.statistic(noise.sample(n, generator=1, dtype=torch.float64).numpy())
+    lengths, factor = noise.profile.sample_lengths(n, noise.scale, torch.Generator().manual_seed(1))
+    double = lengths.numpy() * factor
     assert single.mean() == pytest.approx(double.mean(), rel=1e-5)
     np.testing.assert_allclose(single, double, rtol=1e-6)
     first, second = truth.radial.moment(1), truth.radial.moment(2)
@@ -419,6 +420,46 @@ def common(dim):
     for body in ("l1", "l2", "linf"):
         yield from ((f"exp-{body}", p) for p in ({}, {"k": 0.05}, {"k": 40.0}, {"k": 2.0, "j": dim - 0.01}))
         yield from ((f"pow-{body}", {"k": k, "a": dim / k + 2.5 / k}) for k in (0.5, 1.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        Uniform(3),
+        Exponential(784, k=2),
+        Exponential(3, k=1.5),
+        Exponential(3, k=0.02),
+        Exponential(3, k=40),  # no shape of at least 1, as in the next
+        Exponential(784, k=1, j=783.5),
+        Power(784, k=1, a=1000),
+        Power(3, k=2, a=2.5),
+        Power(3, k=2, a=1.75),
+        Power(3, k=40, a=3),
+    ],
+)
+def test_lengths_are_scaled_radii(profile):
+    """Kolmogorov's distance to the profile's law at 1e-9, also where radii are large and the scale is small."""
+    n = 20_000
+    median = float(profile.quantile(np.zeros(1))[0])
+    for scale in (1.0, 1e-6, 0.3 / median):
+        lengths, factor = profile.sample_lengths(n, scale, torch.Generator().manual_seed(3))
+        assert lengths.dtype == torch.float64
+        uniform = np.sort(profile.cdf(lengths.numpy() * (factor / scale)))
+        grid = np.arange(n + 1) / n
+        assert max((uniform - grid[:-1]).max(), (grid[1:] - uniform).max()) < math.sqrt(
+            math.log(2e9) / (2 * n)
+        )
+
+
+@pytest.mark.parametrize("name", ["exp-l1", "exp-l2", "exp-linf", "uniform-l1", "uniform-l2", "pow-linf"])
+@pytest.mark.parametrize("dim", [1, 2, 784])
+def test_single_and_double_precision_have_one_law(name, dim):
+    """Rows resized in one go, or drawn on the boundary and multiplied: a coordinate and the gauge, by two samples."""
+    noise = parse_noise(f"{name}:a=900" if name == "pow-linf" else name, dim=dim, scale=1.0)
+    single = noise.sample(20_000, generator=1).double().numpy()
+    double = noise.sample(20_000, generator=2, dtype=torch.float64).numpy()
+    for f in (lambda x: x[:, 0], lambda x: x[:, -1], lambda x: noise._gauge(x, np)):
+        assert stats.ks_2samp(f(single), f(double)).pvalue > 1e-6
 
 
 @pytest.mark.parametrize("dim", [1, 784, LARGE])
