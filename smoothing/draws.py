@@ -106,7 +106,7 @@ class Source:
     def pareto_(self, out: Tensor, a: float, scale: float = 1.0) -> Tensor:
         """Of size ``scale`` (U^(-1/a) - 1), with fair signs. On CPU, of float32."""
         self._block = fill(
-            kernels.laplace, self._seed, self._block, out.view(-1).numpy(), scale, rate=min(1 / a, 1e38)
+            kernels.pareto, self._seed, self._block, out.view(-1).numpy(), scale, rate=min(1 / a, 1e38)
         )
         return out
 

@@ -29,6 +29,7 @@ from smoothing.kernels import (
     Words,
     compiled,
     compiled_resize,
+    pareto,
     through_expm1,
     through_table,
 )
@@ -59,7 +60,7 @@ def fill(
 ) -> int:
     """Numbers of the law times ``scale`` from block ``block`` of the seed's stream on; returns the block after them.
 
-    With a table they are sent through it first; with a rate, they are multiplied by it and e^|x| - 1 is taken of them.
+    With a table they are sent through it first. ``rate`` is that of ``pareto``.
     """
     # What is called once in a step of training finds the caches cold, so there is little of it.
     loop = _loops.get(law) or _loop(law)
@@ -144,7 +145,7 @@ def _by_numpy(
 ) -> None:
     global _spent
     begun = perf_counter()
-    table, power = len(slopes) > 0, rate > 0
+    table, power = len(slopes) > 0, law is pareto
     with np.errstate(all="ignore"):  # compiled loops do not warn either
         factor = np.float32(scale)
         inner = np.float32(rate if power else 1 if table else scale)

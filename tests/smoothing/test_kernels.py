@@ -20,8 +20,8 @@ LAWS = {
     "laplace": (kernels.laplace, EMPTY, EMPTY, 0.0),
     "normal": (kernels.normal, EMPTY, EMPTY, 0.0),
     "table": (kernels.laplace, TABLE.offsets, TABLE.slopes, 0.0),
-    "pareto": (kernels.laplace, EMPTY, EMPTY, 1 / 3),
-    "heavy pareto": (kernels.laplace, EMPTY, EMPTY, 20.0),
+    "pareto": (kernels.pareto, EMPTY, EMPTY, 1 / 3),
+    "heavy pareto": (kernels.pareto, EMPTY, EMPTY, 20.0),
 }
 SIZES = (0, 1, 2, 511, 512, 513, CHUNK - 1, CHUNK, CHUNK + 1, 64 * CHUNK, 64 * CHUNK + 1, 200 * CHUNK + 777)
 
