@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from statistics import median
 from typing import Any
@@ -23,6 +24,7 @@ NOISES = (
     "exp-l1:k=2",
 )
 TARGET = 0.05
+_IMAGES = 10_000
 
 
 def parser() -> cli.Parser:
@@ -78,6 +80,7 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
     import numpy as np
     import torch
 
+    from smoothing.data.arrays import ArraySource
     from smoothing.models import build_model
     from smoothing.noises import parse_noise
     from smoothing.training import Recipe, noise_loss
@@ -87,13 +90,18 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
     torch.manual_seed(0)
     device = torch.device(args.device)
     model = build_model(name, image_shape=shape, num_classes=10, dataset=dataset).to(device).train()
-    x = torch.rand(batch, *shape, device=device)
-    y = torch.randint(0, 10, (batch,), device=device)
+    rng = np.random.default_rng(0)
+    # A step begins with images that no cache holds, as in training.
+    images = ArraySource(rng.integers(0, 256, (_IMAGES, *shape), dtype=np.uint8))
+    labels = torch.from_numpy(rng.integers(0, 10, _IMAGES)).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
     generator, recipe = torch.Generator(device=device).manual_seed(0), Recipe()
-    noises = {spec: parse_noise(spec, dim=x[0].numel(), sigma=0.5) for spec in NOISES}
+    noises = {spec: parse_noise(spec, dim=math.prod(shape), sigma=0.5) for spec in NOISES}
 
     def step(noise: Any) -> None:
+        indices = rng.integers(0, _IMAGES, batch)
+        x = torch.from_numpy(images.read(indices)).to(device)
+        y = labels[torch.from_numpy(indices).to(device)]
         if noise is None:
             loss = torch.nn.functional.cross_entropy(model(x), y)
         else:
@@ -112,7 +120,7 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
     pace = min(timed(None) for _ in range(3))
     rounds = max(5, round(args.seconds / pace))
     seconds: dict[str, list[float]] = {spec: [] for spec in ("clean", *NOISES)}
-    order, rng = list(seconds), np.random.default_rng(0)
+    order = list(seconds)
     with cli.progress(rounds, name, "round") as bar:
         for _ in range(rounds):
             # Step by step and in changing order: a neighbour's busy second hits all alike.
