@@ -60,8 +60,7 @@ def near_laplace() -> Iterator[Case]:
     for p in (0.99, 1.01):
         yield "exp-power", {"p": p}, 150528, "linf", "differential"
     for dim in (64, 784):
-        for a in (50.0, 200.0):
-            yield "pareto", {"a": a}, dim, "linf", "differential"
+        yield "pareto", {"a": 50.0}, dim, "linf", "differential"
 
 
 def digits(value: Any) -> str:
