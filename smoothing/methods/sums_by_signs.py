@@ -158,7 +158,7 @@ class _Bumps:
         near = self.sites.mass[low:high] @ (self.sites.value[low:high] - s)
         series = (np.exp(-1j * x[0] * self.t) * self.values[k] / self.t).real.sum() * 2
         size = 2 * half[0] * np.pi / self.step - series
-        return float(far + 0.5 * (near + size))
+        return float(far + max(0.5 * (near + size), 0.0))
 
     def _place(self, s: Array) -> tuple[NDArray[np.intp], Array, Array, Array]:
         """The nearest site, the distance from it, the mass that is certainly above, and half of that in reach."""

@@ -62,7 +62,8 @@ class Pareto(Noise):
         """(a+1) sgn(x) / (1+|x|) along an axis; along the diagonal a sum of d of them."""
         if isinstance(norm, L1) or self.dim == 1:
             return ProfileScore(Power(1, k=1, a=self.a + 1)), 1.0
-        return (_scores(self.a, self.dim), 1.0) if isinstance(norm, Linf) else None
+        # beyond, floats hardly tell scores from signs, and Laplace's radius is 1e-12 short
+        return (_scores(self.a, self.dim), 1.0) if isinstance(norm, Linf) and self.a < 1e12 else None
 
     def _fill(self, out: torch.Tensor, source: Source) -> None:
         import torch

@@ -133,14 +133,18 @@ def test_samples_of_what_no_other_table_resolves(noise: str, dim: int) -> None:
         assert abs(float(law.upper(np.array(-special.ndtri(q)))) - seen) <= error
 
 
-@pytest.mark.parametrize("noise", ["exp-power:p=0.999999", "exp-power:p=1.000001", "pareto:a=1e6"])
-def test_the_limit_is_laplace_noise(noise: str) -> None:
-    """Scores within 1e-5 of ±c, in units of c: so close are the radii."""
+@pytest.mark.parametrize("dim", [2, 3, 64, 3072])
+@pytest.mark.parametrize("distance", [1e-6, 1e-9, 1.5e-12, 5e-13, 1e-15])
+@pytest.mark.parametrize("family", ["above", "below", "pareto"])
+def test_the_limit_is_laplace_noise(family: str, distance: float, dim: int) -> None:
+    """Scores that hardly differ from ±c: down to where floats no longer tell them from signs."""
+    power = 1 + distance if family == "above" else 1 - distance
+    noise = f"pareto:a={1 / distance!r}" if family == "pareto" else f"exp-power:p={power!r}"
     rho = [0.5 + 1e-6, 0.6, 0.9, 0.999, 1 - 1e-9]
-    found = certify_radius(parse_noise(noise, dim=64, scale=1.0), Linf(), rho).radius
-    scale = 1e-6 if noise.startswith("pareto") else 1.0
-    laplace = certify_radius(parse_noise("laplace", dim=64, scale=scale), Linf(), rho).radius
-    np.testing.assert_allclose(found, laplace, rtol=1e-5)
+    found = certify_radius(parse_noise(noise, dim=dim, scale=1.0), Linf(), rho).radius
+    scale = distance if family == "pareto" else 1.0
+    laplace = certify_radius(parse_noise("laplace", dim=dim, scale=scale), Linf(), rho).radius
+    np.testing.assert_allclose(found, laplace, rtol=6 * distance + 6e-9)
 
 
 @pytest.mark.parametrize(
