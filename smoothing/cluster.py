@@ -152,7 +152,7 @@ def connected(workers: int | str, device: str) -> Iterator[tuple[Any, int]]:
         except Exception as error:
             # Any: Ray gives its own processes half a minute on a busy machine, then raises a bare Exception.
             ray.shutdown()
-            if attempt < _STARTS and "timed out during startup" in str(error):
+            if attempt < _STARTS and "timed out" in str(error).lower():
                 print("Ray did not start within its half minute; once more", file=sys.stderr)
                 continue
             reason = str(error).strip().splitlines() or [type(error).__name__]
