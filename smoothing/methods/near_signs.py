@@ -46,7 +46,7 @@ class NearSigns(ScoreLaw):
         if table.law.error < _GOOD and blur < _BLUR:
             return table
         plain = self.plain.table
-        return None if plain.resolved and plain.accuracy < _GOOD else table
+        return None if plain.resolved and plain.accuracy < max(table.law.error, blur / 20) else table
 
     def upper(self, w: Array) -> Array:
         if self.table is None:

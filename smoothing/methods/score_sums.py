@@ -134,7 +134,8 @@ def _tabulate_one(score: Score) -> Tail:
     corners = (score.top,) if np.isfinite(score.top) else ()
     seen = [_where(law, np.log(tail / 2), low, deep) for tail in _SEEN_TAILS]
     edges = np.unique(np.append(panels(low, deep, high), seen))
-    edges = np.append(edges[:-1][np.diff(edges) > 1e-6 * (deep - seen[3])], edges[-1])
+    median = _where(law, np.log(0.25), low, deep)
+    edges = np.append(edges[:-1][np.diff(edges) > 1e-6 * (deep - median)], edges[-1])
     table = tabulate(law, edges, -score.tail_index, corners, tolerance=1e-13)
     return replace(table, error=_check(table, law) + _ROUNDING)
 

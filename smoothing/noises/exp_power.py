@@ -66,9 +66,8 @@ class ExpPower(Noise):
         """p |x|^(p-1) sgn(x) along an axis; along the diagonal a sum of d of them."""
         if isinstance(norm, L1) or self.dim == 1:
             return ProfileScore(Exponential(1, k=self.p)), 1.0
-        known = (
-            _is_laplace(self.p) or self.p == 2
-        )  # sums of signs and normal variables have theorems of their own
+        # Sums of signs and normal variables have theorems of their own.
+        known = _is_laplace(self.p) or self.p == 2
         return (_scores(self.p, self.dim), 1.0) if isinstance(norm, Linf) and not known else None
 
     def _fill(self, out: torch.Tensor, source: Source) -> None:
