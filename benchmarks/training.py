@@ -1,4 +1,7 @@
-"""``python -m benchmarks.training``: what noise adds to a step of training, over the same step on clean images."""
+"""``python -m benchmarks.training``: what noise adds to a step of training, over the same step on clean images.
+
+Noise is drawn for several batches at a time. A turn is as many steps, so that it pays for the noise that it uses.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def parser() -> cli.Parser:
     """The command's options."""
     p = cli.Parser(
         prog="python -m benchmarks.training",
-        description="Time steps of training with every noise and without any, in turns; medians of steps.",
+        description="Time steps of training with every noise and without any, in turns; medians of rounds.",
     )
     p.add_argument(
         "--seconds", type=cli.positive_float, default=7.0, help="of clean steps, and five at least (7)"
@@ -82,6 +85,7 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
 
     from smoothing.data.arrays import ArraySource
     from smoothing.models import build_model
+    from smoothing.noise_supply import NoiseSupply
     from smoothing.noises import parse_noise
     from smoothing.training import Recipe, noise_loss
     from smoothing.voting import reuse_memory
@@ -96,40 +100,44 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
     labels = torch.from_numpy(rng.integers(0, 10, _IMAGES)).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True)
     generator, recipe = torch.Generator(device=device).manual_seed(0), Recipe()
-    noises = {spec: parse_noise(spec, dim=math.prod(shape), sigma=0.5) for spec in NOISES}
+    supplies = {
+        spec: NoiseSupply(parse_noise(spec, dim=math.prod(shape), sigma=0.5), generator) for spec in NOISES
+    }
 
-    def step(noise: Any) -> None:
+    def step(noisy: Any) -> None:
         indices = rng.integers(0, _IMAGES, batch)
         x = torch.from_numpy(images.read(indices)).to(device)
         y = labels[torch.from_numpy(indices).to(device)]
-        if noise is None:
+        if noisy is None:
             loss = torch.nn.functional.cross_entropy(model(x), y)
         else:
-            loss, _ = noise_loss(model, x, y, noise, recipe, generator)
+            loss, _ = noise_loss(model, x, y, noisy, recipe)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
 
-    def timed(noise: Any) -> float:
+    turn = max(supply.ahead(batch) for supply in supplies.values())
+
+    def timed(noisy: Any) -> float:
         begun = time.perf_counter()
-        step(noise)
+        for _ in range(turn):
+            step(noisy)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        return time.perf_counter() - begun
+        return (time.perf_counter() - begun) / turn
 
-    pace = min(timed(None) for _ in range(3))
-    rounds = max(5, round(args.seconds / pace))
+    rounds = max(5, round(args.seconds / min(timed(None) for _ in range(3)) / turn))
     seconds: dict[str, list[float]] = {spec: [] for spec in ("clean", *NOISES)}
     order = list(seconds)
     with cli.progress(rounds, name, "round") as bar:
         for _ in range(rounds):
-            # Step by step and in changing order: a neighbour's busy second hits all alike.
+            # Ratios are taken within a round: a neighbour's busy seconds hit all of it alike.
             for spec in rng.permutation(order):
-                seconds[spec].append(timed(noises.get(spec)))
+                seconds[spec].append(timed(supplies.get(spec)))
             bar.update()
-    middle = {spec: median(times) for spec, times in seconds.items()}
-    clean = middle.pop("clean")
-    return {"clean, ms": 1e3 * clean, **{spec: value / clean for spec, value in middle.items()}}
+    clean = seconds.pop("clean")
+    ratios = {spec: float(median(np.divide(times, clean))) for spec, times in seconds.items()}
+    return {"clean, ms": 1e3 * median(clean), **ratios}
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smoothing import kernels
-from smoothing.filling import EMPTY, fill, resize
+from smoothing.compiling import NO_TABLE
+from smoothing.filling import fill, resize
 from smoothing.kernels import Floats, Law
 from smoothing.quantile_table import QuantileTable
 
@@ -156,8 +157,8 @@ class Source:
         """float32 by ``law``; float64 by ``draw_double``; other types are rounded from float32."""
 
         def draw(flat: Floats) -> None:
-            offsets, slopes = (EMPTY, EMPTY) if table is None else (table.offsets, table.slopes)
-            self._block = fill(law, self._seed, self._block, flat, scale, offsets, slopes)
+            lines = NO_TABLE if table is None else table.lines
+            self._block = fill(law, self._seed, self._block, flat, scale, lines)
 
         flat = out.view(-1)
         if out.dtype == torch.float64:

@@ -7,7 +7,6 @@ find in its cache. So it is called in when NumPy has taken as long.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -16,6 +15,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothing.compiling import NO_TABLE, compiled, compiled_resize
 from smoothing.kernels import (
     BLOCKS,
     CHUNK,
@@ -26,17 +26,17 @@ from smoothing.kernels import (
     MOST,
     Floats,
     Law,
+    Lines,
+    Loop,
+    Resize,
     Words,
-    compiled,
-    compiled_resize,
+    interval,
+    on_line,
     pareto,
     through_expm1,
-    through_table,
 )
 
 Doubles = NDArray[np.float64]
-Loop = Callable[[int, int, int, Floats, float, float, Floats, Floats], None]
-Resize = Callable[[Floats, Doubles, float, float], None]
 
 _PATIENCE = 0.5  # seconds
 _PIECE = 64  # chunks that NumPy takes at a time: fewer are all overhead, more leave a core's cache
@@ -45,8 +45,6 @@ _spent = 0.0
 _loops: dict[Law, Loop] = {}
 _resizes: list[Resize] = []  # none before it is compiled, or numba known to be missing
 
-EMPTY: Floats = np.empty(0, np.float32)
-
 
 def fill(
     law: Law,
@@ -54,8 +52,7 @@ def fill(
     block: int,
     out: Floats,
     scale: float = 1.0,
-    offsets: Floats = EMPTY,
-    slopes: Floats = EMPTY,
+    table: Lines = NO_TABLE,
     rate: float = 0.0,
 ) -> int:
     """Numbers of the law times ``scale`` from block ``block`` of the seed's stream on; returns the block after them.
@@ -64,7 +61,7 @@ def fill(
     """
     # What is called once in a step of training finds the caches cold, so there is little of it.
     loop = _loops.get(law) or _loop(law)
-    loop(seed & 0xFFFFFFFF, seed >> 32, block, out, scale, rate, offsets, slopes)
+    loop(seed & 0xFFFFFFFF, seed >> 32, block, out, scale, rate, table)
     return block + -(-len(out) // CHUNK) * BLOCKS
 
 
@@ -140,15 +137,14 @@ def _by_numpy(
     out: Floats,
     scale: float,
     rate: float,
-    offsets: Floats,
-    slopes: Floats,
+    table: Lines,
 ) -> None:
     global _spent
     begun = perf_counter()
-    table, power = len(slopes) > 0, law is pareto
+    tabulated, power = len(table) > 0, law is pareto
     with np.errstate(all="ignore"):  # compiled loops do not warn either
         factor = np.float32(scale)
-        inner = np.float32(rate if power else 1 if table else scale)
+        inner = np.float32(rate if power else 1 if tabulated else scale)
         for start in range(0, len(out), _PIECE * CHUNK):
             piece = out[start : start + _PIECE * CHUNK]
             chunks = -(-len(piece) // CHUNK)
@@ -158,8 +154,8 @@ def _by_numpy(
             numbers = halves.reshape(-1)[: len(piece)]
             if power:
                 numbers = through_expm1(numbers, factor)
-            elif table:
-                numbers = through_table(numbers, factor, offsets, slopes)
+            elif tabulated:
+                numbers = on_line(numbers, factor, table[interval(numbers)])
             piece[:] = numbers
     _spent += perf_counter() - begun
 

@@ -10,14 +10,12 @@ second. Laws are elementwise, by operations on integers and float32 that IEEE 75
 no library's logarithm. So numbers depend neither on the machine nor on who computes them. Rows are then scaled to given
 lengths by ``resize``, whose sums have a set order.
 
-All that gets compiled is in this file: numba compiles anew when the file has changed.
+All that gets compiled (by ``compiling``) is in this file: numba compiles anew when the file has changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cache as remembered
 from typing import Any
 
 import numpy as np
@@ -25,9 +23,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Words = NDArray[np.uint32]
+Lines = NDArray[np.uint64]
 Number = Any  # a scalar in compiled loops, an array in NumPy
 Law = Callable[[Number, Number, Any], tuple[Number, Number]]
 """A word, its partner and the scale to two numbers."""
+Loop = Callable[[int, int, int, Floats, float, float, Lines], None]
+Resize = Callable[[Floats, NDArray[np.float64], float, float], None]
 State = tuple[Number, ...]
 
 BLOCKS = 64  # of a chunk: a few vectors of the widest registers
@@ -83,13 +84,20 @@ def normal(word: Number, partner: Number, scale: Any) -> tuple[Number, Number]:
     return _signed(radius * cosine, partner), _signed(radius * sine, other)
 
 
-def through_table(x: Number, scale: Any, offsets: Number, slopes: Number) -> Number:
-    """The table's function of |x|, linear between floats that agree in their leading bits, scaled; with x's sign."""
+def interval(x: Number) -> Number:
+    """The number of the table's interval that |x| lies in."""
+    bits = np.int32(np.float32(x).view(np.int32) & _SIZE)
+    return np.uint32(
+        np.maximum(np.int32((bits >> np.int32(TABLE_SHIFT)) - TABLE_FIRST), np.int32(0))
+    )  # x may be 0
+
+
+def on_line(x: Number, scale: Any, line: Number) -> Number:
+    """The line's height at |x|, scaled, with x's sign. The bits of its slope stand above those of its offset."""
     word = np.float32(x).view(np.int32)
-    bits = np.int32(word & _SIZE)
-    interval = np.maximum(np.int32((bits >> np.int32(TABLE_SHIFT)) - TABLE_FIRST), np.int32(0))  # x may be 0
-    e = bits.view(np.float32)
-    return _signed((offsets[interval] + slopes[interval] * e) * scale, word)
+    e = np.int32(word & _SIZE).view(np.float32)
+    offset, slope = np.uint32(line).view(np.float32), np.uint32(line >> np.uint64(32)).view(np.float32)
+    return _signed((offset + slope * e) * scale, word)
 
 
 def through_expm1(x: Number, scale: Any) -> Number:
@@ -211,8 +219,11 @@ def _write_chunk(k0: Any, k1: Any, block: Any, words: Words) -> None:
         words[i + 15 * BLOCKS] = s[15]
 
 
-def _loop(law: Law) -> Callable[..., None]:
-    """The loop of a law, to be compiled."""
+def loop_of(law: Law) -> Loop:
+    """``fill(low, high, block, out, scale, rate, table)``, to be compiled.
+
+    ``low``, ``high``: the seed's 32-bit halves; ``block``: where to begin, a multiple of 64; the table may be empty.
+    """
     power = (
         law is pareto
     )  # settled here, as a branch for it in the loop made other laws slower by some percent
@@ -224,13 +235,12 @@ def _loop(law: Law) -> Callable[..., None]:
         out: Floats,
         scale: float,
         rate: float,
-        offsets: Floats,
-        slopes: Floats,
+        table: Lines,
     ) -> None:
         words, rest = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.float32)
-        signed = words.view(np.int32)
-        table, factor = len(slopes) > 0, np.float32(scale)
-        inner = np.float32(rate) if power else _ONE if table else factor
+        signed, lines = words.view(np.int32), np.empty(CHUNK, np.uint64)
+        tabulated, factor = len(table) > 0, np.float32(scale)
+        inner = np.float32(rate) if power else _ONE if tabulated else factor
         for start in range(0, len(out), CHUNK):
             _write_chunk(np.uint32(low), np.uint32(high), block, words)
             block += BLOCKS
@@ -240,9 +250,13 @@ def _loop(law: Law) -> Callable[..., None]:
             if power:
                 for i in range(CHUNK):
                     chunk[i] = through_expm1(chunk[i], factor)
-            elif table:  # in a loop of its own, as look-ups are not done in vectors
+            elif tabulated:  # in three loops, as only the look-ups are not done in vectors
                 for i in range(CHUNK):
-                    chunk[i] = through_table(chunk[i], factor, offsets, slopes)
+                    words[i] = interval(chunk[i])
+                for i in range(CHUNK):
+                    lines[i] = table[words[i]]
+                for i in range(CHUNK):
+                    chunk[i] = on_line(chunk[i], factor, lines[i])
         whole = len(out) - len(out) % CHUNK
         out[whole:] = rest[: len(out) - whole]
 
@@ -297,53 +311,19 @@ def _sum(row: Floats, squares: bool, sums: NDArray[np.float64]) -> float:
     return sums[0]
 
 
-def compiled(law: Law) -> Callable[..., None]:
-    """``fill(low, high, block, out, scale, rate, offsets, slopes)`` by numba: from its cache at once, else in seconds.
-
-    ``low``, ``high``: the seed's 32-bit halves; ``block``: where to begin, a multiple of 64; the table may be empty.
-    ImportError where numba is missing.
-    """
-    empty = np.empty(0, np.float32)
-    return _compiled(_loop(law), (*_PARTS, law), (0, 0, 0, empty, 1.0, 0.0, empty, empty))
-
-
-def compiled_resize() -> Callable[..., None]:
-    """``resize`` by numba, as in ``compiled``."""
-    return _compiled(resize, (_largest, _sum), (np.empty((0, 1), np.float32), np.empty(0), 1.0, 1.0))
-
-
-def _compiled(
-    loop: Callable[..., None], parts: tuple[Callable[..., Any], ...], example: tuple[Any, ...]
-) -> Callable[..., None]:
-    import numba
-
-    for function in parts:
-        _may_be_called(function)
-    for cache in (True, False):
-        with suppress(RuntimeError, OSError):  # no folder to keep it in, or a full disk
-            found: Callable[..., None] = numba.njit(nogil=True, cache=cache)(loop)
-            found(*example)
-            return found
-    raise ImportError("numba compiles nothing here")
-
-
-@remembered
-def _may_be_called(function: Callable[..., Any]) -> None:
-    """By compiled code; for Python it stays what it is."""
-    from numba.extending import register_jitable
-
-    register_jitable(function)
-
-
-_PARTS = (
+PARTS: tuple[Callable[..., Any], ...] = (
     _exponential,
     _sine,
     _signed,
-    through_table,
+    interval,
+    on_line,
     through_expm1,
     laplace,
     _rotated,
     _quarter_round,
     _double_round,
     _write_chunk,
+    _largest,
+    _sum,
 )
+"""What the loops call."""

@@ -1,4 +1,4 @@
-"""A quantile function as a table that a float's own bits index: a nanosecond and a half a number.
+"""A quantile function as a table that a float's own bits index: a nanosecond a number.
 
 The argument is e = -log u for a tail mass u, as ``draws`` has it. Intervals of e are those of floats that agree in
 their exponent and the first bits of their mantissa, so that small and large e are resolved alike; within one the
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothing.kernels import TABLE_FIRST, TABLE_SHIFT, Floats, through_table
+from smoothing.kernels import TABLE_FIRST, TABLE_SHIFT, Floats, Lines, interval, on_line
 
 Array = NDArray[np.float64]
 
@@ -24,10 +24,10 @@ _LARGEST = 22.2  # what ``draws`` makes of 31 bits is less
 
 @dataclass(frozen=True, eq=False)
 class QuantileTable:
-    """t(e) ≈ offsets + slopes · e on every interval."""
+    """t(e) ≈ offset + slope · e on every interval."""
 
-    offsets: Floats
-    slopes: Floats
+    lines: Lines
+    """The slope's bits above those of the offset."""
 
     @classmethod
     def of(cls, quantile: Callable[[Array], Array]) -> QuantileTable:
@@ -40,8 +40,10 @@ class QuantileTable:
         )
         t = quantile(ends)
         slopes = np.diff(t) / np.diff(ends)
-        return cls((t[:-1] - slopes * ends[:-1]).astype(np.float32), slopes.astype(np.float32))
+        offsets = t[:-1] - slopes * ends[:-1]
+        low, high = (part.astype(np.float32).view(np.uint32) for part in (offsets, slopes))
+        return cls(high.astype(np.uint64) << np.uint64(32) | low)
 
     def apply(self, e: Floats) -> None:
         """Replace e by t(e)."""
-        e[:] = through_table(e, np.float32(1), self.offsets, self.slopes)
+        e[:] = on_line(e, np.float32(1), self.lines[interval(e)])

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from geometry.errors import InputError
 from geometry.files import check_writable, locked, write_atomic, write_json
+from smoothing.noise_supply import NoiseSupply
 from smoothing.noises import Noise
 
 if TYPE_CHECKING:
@@ -51,26 +52,20 @@ def noise_loss(
     model: nn.Module,
     x: torch.Tensor,
     y: torch.Tensor,
-    noise: Noise,
+    noisy: Callable[[torch.Tensor], torch.Tensor],
     recipe: Recipe,
-    generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(mean loss, logits of the noisy batch).
+    """(mean loss, logits of the noisy batch); ``noisy`` makes noisy copies, as a ``NoiseSupply`` does.
 
     ``augment``: the cross-entropy of one noisy copy (Lecuyer et al. 2018, Cohen et al. 2019). ``stability``: plus
     ``stability_weight`` times KL(f(x+δ) ‖ f(x+δ')) between two noisy copies (Li et al. 2019, in the form that the
     paper's experiments use).
     """
-
-    def noisy() -> torch.Tensor:
-        buffer = torch.empty(len(x), noise.dim, device=x.device, dtype=x.dtype)
-        return noise.sample(out=buffer, generator=generator).view_as(x).add_(x)
-
     if recipe.loss == "augment":
-        logits = model(noisy())
+        logits = model(noisy(x))
         return F.cross_entropy(logits, y), logits
     # One forward pass over both copies: batch normalisation then sees one law.
-    logits, other = model(torch.cat([noisy(), noisy()])).chunk(2)
+    logits, other = model(torch.cat([noisy(x), noisy(x)])).chunk(2)
     divergence = F.kl_div(
         F.log_softmax(other, dim=1), F.log_softmax(logits, dim=1), log_target=True, reduction="batchmean"
     )
@@ -133,14 +128,14 @@ def _train(
         model.train()
         order = np.random.Generator(np.random.PCG64((recipe.seed, epoch))).permutation(len(data))
         seed = np.random.SeedSequence((recipe.seed, epoch, 1)).generate_state(1, np.uint64)[0]
-        generator = torch.Generator(device=device).manual_seed(int(seed))
+        noisy = NoiseSupply(noise, torch.Generator(device=device).manual_seed(int(seed)))
         total_loss = total_right = 0.0
         for step, indices in enumerate(np.array_split(order, steps)):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, (epoch + step / steps) / recipe.epochs)
             x = torch.from_numpy(data.images(indices)).to(device)
             y = labels[torch.from_numpy(indices).to(device)]
-            loss, logits = noise_loss(model, x, y, noise, recipe, generator)
+            loss, logits = noise_loss(model, x, y, noisy, recipe)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

@@ -135,6 +135,7 @@ def probe(dataset: str, args: Namespace) -> Pace:
 
     from smoothing.data import load_dataset
     from smoothing.models import build_model
+    from smoothing.noise_supply import NoiseSupply
     from smoothing.noises import parse_noise
     from smoothing.settings import kind, model_name, pick_device
     from smoothing.training import Recipe, noise_loss
@@ -147,12 +148,12 @@ def probe(dataset: str, args: Namespace) -> Pace:
     model = build_model(
         model_name(args, data), image_shape=data.shape, num_classes=data.num_classes, dataset=kind(data)
     ).to(device)
-    recipe, generator = Recipe(), torch.Generator(device=device).manual_seed(0)
+    recipe, noisy = Recipe(), NoiseSupply(noise, torch.Generator(device=device).manual_seed(0))
     x = torch.from_numpy(data.images(range(min(recipe.batch, len(data))))).to(device)
     y = torch.tensor(data.labels[: len(x)], device=device)
 
     def step() -> int:
-        noise_loss(model, x, y, noise, recipe, generator)[0].backward()
+        noise_loss(model, x, y, noisy, recipe)[0].backward()
         return len(x)
 
     trained = _rate(step)

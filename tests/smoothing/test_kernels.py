@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 
 from smoothing import filling, kernels
-from smoothing.filling import EMPTY, fill
+from smoothing.compiling import NO_TABLE, compiled, compiled_resize
+from smoothing.filling import fill
 from smoothing.kernels import BLOCKS, CHUNK
 from smoothing.noises.exp_power import _quantiles
 
 TABLE = _quantiles(3)
 LAWS = {
-    "uniform": (kernels.uniform, EMPTY, EMPTY, 0.0),
-    "exponential": (kernels.exponential, EMPTY, EMPTY, 0.0),
-    "laplace": (kernels.laplace, EMPTY, EMPTY, 0.0),
-    "normal": (kernels.normal, EMPTY, EMPTY, 0.0),
-    "table": (kernels.laplace, TABLE.offsets, TABLE.slopes, 0.0),
-    "pareto": (kernels.pareto, EMPTY, EMPTY, 1 / 3),
-    "heavy pareto": (kernels.pareto, EMPTY, EMPTY, 20.0),
+    "uniform": (kernels.uniform, NO_TABLE, 0.0),
+    "exponential": (kernels.exponential, NO_TABLE, 0.0),
+    "laplace": (kernels.laplace, NO_TABLE, 0.0),
+    "normal": (kernels.normal, NO_TABLE, 0.0),
+    "table": (kernels.laplace, TABLE.lines, 0.0),
+    "pareto": (kernels.pareto, NO_TABLE, 1 / 3),
+    "heavy pareto": (kernels.pareto, NO_TABLE, 20.0),
 }
 SIZES = (0, 1, 2, 511, 512, 513, CHUNK - 1, CHUNK, CHUNK + 1, 64 * CHUNK, 64 * CHUNK + 1, 200 * CHUNK + 777)
 
@@ -30,9 +31,9 @@ def numbers(path, name, size, seed, block, scale, monkeypatch):
     """By NumPy or by compiled loops."""
     monkeypatch.setattr(filling, "_loops", {})
     monkeypatch.setattr(filling, "_PATIENCE", {"numpy": np.inf, "compiled": 0}[path])
-    law, offsets, slopes, rate = LAWS[name]
+    law, lines, rate = LAWS[name]
     room = np.full(size + 2, np.nan, np.float32)
-    end = fill(law, seed, block, room[1:-1], scale, offsets, slopes, rate)
+    end = fill(law, seed, block, room[1:-1], scale, lines, rate)
     assert end == block + -(-size // CHUNK) * BLOCKS
     assert np.isnan(room[[0, -1]]).all() and not np.isnan(room[1:-1]).any()
     return room[1:-1]
@@ -66,26 +67,26 @@ def test_both_paths_give_the_same_bits_for_extreme_words(name, numba):
     words = np.append(words, [2**31 - 1, -(2**31)])
     words = words[(words >= -(2**31)) & (words < 2**31)].astype(np.int32)
     first, second = (np.ascontiguousarray(w.ravel()) for w in np.meshgrid(words, words))
-    law, offsets, slopes, rate = LAWS[name]
-    kernels.compiled(law)  # what it is made of can now be compiled
-    table, power = len(slopes) > 0, rate > 0
+    law, lines, rate = LAWS[name]
+    compiled(law)  # what it is made of can now be compiled
+    tabulated, power = len(lines) > 0, rate > 0
 
     @numba.njit
-    def loop(first, second, out, scale, offsets, slopes):
+    def loop(first, second, out, scale, lines):
         for i in range(len(first)):
             out[0, i], out[1, i] = law(first[i], second[i], scale)
-            if table:
-                out[0, i] = through_table(out[0, i], scale, offsets, slopes)
-                out[1, i] = through_table(out[1, i], scale, offsets, slopes)
+            if tabulated:
+                out[0, i] = on_line(out[0, i], scale, lines[interval(out[0, i])])
+                out[1, i] = on_line(out[1, i], scale, lines[interval(out[1, i])])
             if power:
                 out[0, i], out[1, i] = through_expm1(out[0, i], scale), through_expm1(out[1, i], scale)
 
-    through_table, through_expm1 = kernels.through_table, kernels.through_expm1
+    interval, on_line, through_expm1 = kernels.interval, kernels.on_line, kernels.through_expm1
     out, scale = np.empty((2, len(first)), np.float32), np.float32(rate if power else 1)
-    loop(first, second, out, scale, offsets, slopes)
+    loop(first, second, out, scale, lines)
     plain = law(first, second, scale)
-    if table:
-        plain = [through_table(x, scale, offsets, slopes) for x in plain]
+    if tabulated:
+        plain = [on_line(x, scale, lines[interval(x)]) for x in plain]
     if power:
         with np.errstate(over="ignore"):
             plain = [through_expm1(x, scale) for x in plain]
@@ -98,7 +99,7 @@ def test_both_paths_give_the_same_bits_for_extreme_words(name, numba):
 def test_both_paths_resize_to_the_same_bits(dim, exponent, numba):
     """Tiny, usual and huge rows, one of zeros, to lengths from 0 to infinity; where floats allow, by float64's norm."""
     rng = np.random.default_rng(dim)
-    compiled = kernels.compiled_resize()
+    resize = compiled_resize()
     for n in (0, 1, 2, 301):
         n = min(n, 2 + 2**20 // dim)
         for scale in (1e-38, 1e-30, 1.0, 1e30):
@@ -107,7 +108,7 @@ def test_both_paths_resize_to_the_same_bits(dim, exponent, numba):
             for lengths in (np.exp(rng.normal(0, 2, n)), np.exp(rng.normal(0, 100, n)), np.full(n, np.inf)):
                 one, other = rows.copy(), rows.copy()
                 filling._resize_by_numpy(one, lengths, 0.7, exponent)
-                compiled(other, lengths, 0.7, exponent)
+                resize(other, lengths, 0.7, exponent)
                 assert np.array_equal(one.view(np.int32), other.view(np.int32))
                 assert not np.isnan(one).any() and not one[1:2].any()
                 if scale == 1:
@@ -236,9 +237,9 @@ def test_normals_are_box_muller():
 def test_the_noise_of_a_seed_stays():
     """Digests of bits, whatever the machine: a change would move every vote."""
     found = {}
-    for name, (law, offsets, slopes, rate) in LAWS.items():
+    for name, (law, lines, rate) in LAWS.items():
         out = np.empty(3000, np.float32)
-        fill(law, 2026, 0, out, 0.5, offsets, slopes, rate)
+        fill(law, 2026, 0, out, 0.5, lines, rate)
         found[name] = hashlib.sha256(out.astype("<f4").tobytes()).hexdigest()[:16]
     del found["table"]  # SciPy's quantiles may change
     assert found == {
