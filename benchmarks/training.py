@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from statistics import median
 from typing import Any
 
 from geometry import cli
@@ -28,6 +27,8 @@ NOISES = (
 )
 TARGET = 0.05
 _IMAGES = 10_000
+Estimate = tuple[float, float]
+"""A value and its standard error."""
 
 
 def parser() -> cli.Parser:
@@ -65,12 +66,17 @@ def main(argv: list[str] | None = None) -> None:
     if args.json:
         cli.emit_json({"machine": machine, "added": found})
         return
-    rows = [[noise, *(f"{100 * (of[noise] - 1):+.1f}" for of in found.values())] for noise in NOISES]
-    clean = ["clean, ms", *(f"{of['clean, ms']:.2f}" for of in found.values())]
-    header = ["added by the noise, %", *(f"{name}, batch {batch}" for name, _, _, batch in cases)]
+    rows = [[noise, *(_share(*of[noise]) for of in found.values())] for noise in NOISES]
+    clean = ["clean, ms", *("{:.2f} ± {:.2f}".format(*of["clean, ms"]) for of in found.values())]
+    header = [
+        "added by the noise, % ± standard error",
+        *(f"{name}, batch {batch}" for name, _, _, batch in cases),
+    ]
     width = max(map(len, machine))
     facts = "\n".join(f"{key:{width}}  {value}" for key, value in machine.items())
-    missed = [f"{name} {noise}" for name, of in found.items() for noise in NOISES if of[noise] - 1 > TARGET]
+    missed = [
+        f"{name} {noise}" for name, of in found.items() for noise in NOISES if of[noise][0] - 1 > TARGET
+    ]
     verdict = f"Target: {100 * TARGET:g} %. " + (f"Missed: {', '.join(missed)}." if missed else "All met.")
     text = f"{facts}\n\n{cli.table(header, [clean, *rows])}\n\n{verdict}"
     print(text)
@@ -78,7 +84,11 @@ def main(argv: list[str] | None = None) -> None:
         write_section("Training", f"`python -m benchmarks.training --write`\n\n```\n{text}\n```")
 
 
-def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: Any) -> dict[str, float]:
+def _share(ratio: float, error: float) -> str:
+    return f"{100 * (ratio - 1):+.1f} ± {100 * error:.1f}"
+
+
+def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: Any) -> dict[str, Estimate]:
     """A step's time under every noise over that of a clean one, and the clean one's milliseconds."""
     import numpy as np
     import torch
@@ -135,9 +145,19 @@ def shares(name: str, dataset: str, shape: tuple[int, ...], batch: int, args: An
             for spec in rng.permutation(order):
                 seconds[spec].append(timed(supplies.get(spec)))
             bar.update()
-    clean = seconds.pop("clean")
-    ratios = {spec: float(median(np.divide(times, clean))) for spec, times in seconds.items()}
-    return {"clean, ms": 1e3 * median(clean), **ratios}
+    clean = np.array(seconds.pop("clean"))
+    return {
+        "clean, ms": estimate(1e3 * clean),
+        **{spec: estimate(times / clean) for spec, times in seconds.items()},
+    }
+
+
+def estimate(samples: Any) -> Estimate:
+    """The median, and its standard error by the quartiles, as if the samples were normal."""
+    import numpy as np
+
+    low, middle, high = np.quantile(samples, (0.25, 0.5, 0.75))
+    return float(middle), float(1.2533 * (high - low) / 1.349 / math.sqrt(len(samples)))
 
 
 if __name__ == "__main__":
