@@ -18,6 +18,7 @@ def printed(notebook):
     return ["".join(o.text for o in cell.outputs if o.output_type == "stream") for cell in cells]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_tutorial_runs(tmp_path):
     """Every cell, its own assertions included; theory prints what the committed notebook shows, to the last digit."""

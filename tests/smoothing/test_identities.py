@@ -131,7 +131,7 @@ def mean_of_signs(dim):
         ("exp-linf:k={}", "l1", lambda dim: 1),
         ("exp-linf:k={}", "linf", lambda dim: 1 / dim),
         ("exp-l1:k={}", "l1", lambda dim: 1 / dim),
-        ("exp-l1:k={}", "linf", lambda dim: 1 / dim / mean_of_signs(dim)),
+        pytest.param("exp-l1:k={}", "linf", lambda dim: 1 / dim / mean_of_signs(dim), marks=pytest.mark.slow),
         ("exp-power:p={}", "l1", lambda dim: 1),
     ],
 )

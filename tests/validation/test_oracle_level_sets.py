@@ -380,6 +380,7 @@ def test_tools() -> None:
         assert sign_changes(lambda x: ((x - arb("4.3")) ** 2 + arb("1e-10")).mid(), grid, tiny) == []
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_oracle_says() -> None:
     table = json.loads(TABLE.read_text())
     assert [float.fromhex(rho) for rho in table["rho"]] == list(level_set_cases.RHOS)
