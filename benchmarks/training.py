@@ -41,7 +41,7 @@ def parser() -> cli.Parser:
         description="Time steps of training with every noise and without any, in turns; medians of rounds.",
     )
     p.add_argument(
-        "--seconds", type=cli.positive_float, default=7.0, help="of clean steps, and five at least (7)"
+        "--seconds", type=cli.positive_float, default=7.0, help="of clean steps, and five rounds at least (7)"
     )
     p.add_argument("--only", default="", metavar="TEXT", help="the models whose name contains TEXT")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

@@ -36,7 +36,7 @@ _REMEDIES = {
 def run(main: Callable[[], None], name: str) -> NoReturn:
     """Call a command's main; a user's mistake ends in one line on stderr and exit code 2, never a traceback."""
     # Idle threads of torch sleep instead of spinning: on a quiet machine this costs up to two fifths of
-    # a small model's speed, but where another process wants a core spinning costs a factor of ten and more.
+    # a small model's speed, but where another process wants a core spinning costs a factor of two, or of ten and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         with unwrapped_interrupt():

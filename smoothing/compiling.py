@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from smoothing.kernels import PARTS, Law, Lines, Loop, Resize, loop_of, resize
-
-NO_TABLE: Lines = np.empty(0, np.uint64)
+from smoothing.kernels import NO_TABLE, PARTS, Law, Loop, Resize, loop_of, resize
 
 
 def compiled(law: Law) -> Loop:

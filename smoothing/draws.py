@@ -1,4 +1,4 @@
-"""Uniform, normal, exponential and Laplace numbers into a buffer: on CPU for half a nanosecond each.
+"""Uniform, normal, exponential and Laplace numbers into a buffer: on CPU in about a nanosecond each.
 
 A small network classifies an image in the time that torch takes to draw 784 normals, so on CPU random bits are
 the price of a vote. Here they come from ChaCha8 and go through inverse transforms in one compiled loop a buffer, in
@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smoothing import kernels
-from smoothing.compiling import NO_TABLE
 from smoothing.filling import fill, resize
-from smoothing.kernels import Floats, Law
+from smoothing.kernels import NO_TABLE, Floats, Law
 from smoothing.quantile_table import QuantileTable
 
 Doubles = NDArray[np.float64]

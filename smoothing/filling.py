@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothing.compiling import NO_TABLE, compiled, compiled_resize
+from smoothing.compiling import compiled, compiled_resize
 from smoothing.kernels import (
     BLOCKS,
     CHUNK,
@@ -24,6 +24,7 @@ from smoothing.kernels import (
     LANES,
     LEAST,
     MOST,
+    NO_TABLE,
     Floats,
     Law,
     Lines,

@@ -39,6 +39,7 @@ C0, C1, C2, C3 = CONSTANTS
 LANES = 64
 """Sums over a row are that many, in float64: entry i goes to sum i % LANES, so that vectors hold them."""
 
+NO_TABLE: Lines = np.empty(0, np.uint64)
 TABLE_SHIFT = 12
 """Quantile tables resolve a float's exponent and the first 11 bits of its mantissa."""
 TABLE_FIRST = np.int32((127 - 32) << 23 >> TABLE_SHIFT)
@@ -85,11 +86,9 @@ def normal(word: Number, partner: Number, scale: Any) -> tuple[Number, Number]:
 
 
 def interval(x: Number) -> Number:
-    """The number of the table's interval that |x| lies in."""
+    """The number of the table's interval that |x| lies in: the first one for all below, as x may be 0."""
     bits = np.int32(np.float32(x).view(np.int32) & _SIZE)
-    return np.uint32(
-        np.maximum(np.int32((bits >> np.int32(TABLE_SHIFT)) - TABLE_FIRST), np.int32(0))
-    )  # x may be 0
+    return np.uint32(np.maximum(np.int32((bits >> np.int32(TABLE_SHIFT)) - TABLE_FIRST), np.int32(0)))
 
 
 def on_line(x: Number, scale: Any, line: Number) -> Number:

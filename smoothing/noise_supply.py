@@ -6,12 +6,9 @@ On a small network's batch that costs as much as the numbers themselves, so it i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
 
-if TYPE_CHECKING:
-    import torch
-
-    from smoothing.noise import Noise
+from smoothing.noise import Noise
 
 _BATCHES, _NUMBERS = 8, 1 << 20
 """Drawn at a time, at most: more of them would only leave the caches again."""
@@ -21,14 +18,13 @@ class NoiseSupply:
     """``supply(x)`` is a noisy copy of the batch ``x``, of any shape whose rows have ``noise.dim`` entries.
 
     Every copy has noise of its own. What is drawn depends on the generator's state, on ``noise`` and on the sizes of
-    the batches so far. Memory: 4 MiB of float32, or one batch where that is more.
+    the batches so far, which are all of one dtype. Memory: 4 MiB of float32 at a time, or one batch where that is more.
     """
 
     def __init__(self, noise: Noise, generator: torch.Generator) -> None:
         """``generator``: of the device of the batches to come."""
         self._noise, self._generator = noise, generator
-        self._drawn: torch.Tensor | None = None
-        self._left = 0  # rows at the end of it, not yet given out
+        self._left = torch.empty(0, noise.dim)  # rows not yet given out
 
     def ahead(self, n: int) -> int:
         """How many batches of ``n`` are drawn at a time."""
@@ -36,18 +32,10 @@ class NoiseSupply:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """x + δ, a new tensor."""
-        import torch
-
-        n, dim = len(x), self._noise.dim
-        batches = self.ahead(n)
-        if batches == 1:
-            own = torch.empty(n, dim, device=x.device, dtype=x.dtype)
-            return self._noise.sample(out=own, generator=self._generator).view_as(x).add_(x)
-        if self._drawn is None or self._left < n:
-            if self._drawn is None or len(self._drawn) < batches * n:
-                self._drawn = torch.empty(batches * n, dim, device=x.device, dtype=x.dtype)
-            self._noise.sample(out=self._drawn, generator=self._generator)
-            self._left = len(self._drawn)
-        start = len(self._drawn) - self._left
-        self._left -= n
-        return x + self._drawn[start : start + n].view_as(x)
+        n = len(x)
+        if len(self._left) < n:
+            self._left = self._noise.sample(
+                self.ahead(n) * n, generator=self._generator, dtype=x.dtype, device=x.device
+            )
+        delta, self._left = self._left[:n], self._left[n:]
+        return delta.view_as(x).add_(x)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from smoothing import filling, kernels
-from smoothing.compiling import NO_TABLE, compiled, compiled_resize
+from smoothing.compiling import compiled, compiled_resize
 from smoothing.filling import fill
-from smoothing.kernels import BLOCKS, CHUNK
+from smoothing.kernels import BLOCKS, CHUNK, NO_TABLE
 from smoothing.noises.exp_power import _quantiles
 
 TABLE = _quantiles(3)
