@@ -37,9 +37,7 @@ class Case:
 
 
 CASES = (Case("small-cnn", (1, 28, 28), 20_000), Case("wide-resnet-40-2", (3, 32, 32), 100))
-WARM = (
-    10.0  # seconds from the first worker's first image until the last ones are gone and all new ones are up
-)
+WARM = 10.0  # seconds from a first image until the workers before are gone and all new ones are up
 FEWEST = 5  # images of a measurement, however short: their times have a spread
 TINY = Case("linear", (1, 1, 1), 1)
 

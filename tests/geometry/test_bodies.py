@@ -230,6 +230,10 @@ def test_steep_lp_balls_are_nearly_cubes(q):
 
 def test_no_error_is_claimed_without_variance():
     assert np.isinf(LpBall(2, 0.3).relative_shadow(np.ones(2)).error)
+
+
+@pytest.mark.slow
+def test_no_error_is_claimed_where_one_direction_decides():
     thin = StarBody(50, lambda x: np.linalg.norm(x / np.geomspace(1, 10, 50), axis=-1))
     assert np.isinf(thin.log_volume.error) and np.isinf(thin.relative_shadow(np.ones(50)).error)
 

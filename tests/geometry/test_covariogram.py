@@ -70,6 +70,7 @@ def test_radii_of_cube_and_ball(norm):
         np.testing.assert_allclose(radius, lens / np.linalg.norm(shrink), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_exact_radii_exceed_the_sound_ones():
     for name, body in convex_bodies(3).items():
         for norm in (L1(), Linf()):

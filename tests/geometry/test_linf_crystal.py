@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from marks import slow
 from scipy.stats import kstest
 
 from geometry.bodies import Ball, Box, LinfCrystal, LpBall
@@ -99,8 +100,8 @@ def test_exact_gauges(dim):
 
 @pytest.mark.parametrize(
     ("dim", "gap"),
-    [(7, 1e-9), (9, 1e-9), (13, 1e-9), *(pytest.param(d, 1e-9, marks=pytest.mark.slow) for d in (18, 22))]
-    + [pytest.param(d, 1e-5, marks=pytest.mark.slow) for d in (24, 32, 40)]
+    [(7, 1e-9), (9, 1e-9), (13, 1e-9), *(slow(d, 1e-9) for d in (18, 22))]
+    + [slow(d, 1e-5) for d in (24, 32, 40)]
     + [(100, 1e-5), (300, 1e-5), (3072, 1e-6)],
 )
 def test_gauge_between_bounds(dim, gap):
@@ -147,7 +148,7 @@ def determinant(rows):
     )
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dim", [1, 2, 3, slow(4)])
 def test_moments_of_determinants_by_enumeration(dim):
     """Nyquist et al. 1954 over all sign matrices, in integers; and Σ|det| from the same list."""
     matrices = [

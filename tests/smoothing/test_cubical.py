@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from marks import slow
 
 from smoothing import certify_radius
 from smoothing.methods.cubical import AlongAxis, AlongDiagonal
@@ -108,7 +109,7 @@ SPREAD = [
 
 
 @pytest.mark.parametrize("norm", ["l1", "linf"])
-@pytest.mark.parametrize("dim", [2, 10, 784, 150528])
+@pytest.mark.parametrize("dim", [slow(2), 10, slow(784), 150528])
 @pytest.mark.parametrize("spec", SPREAD)
 def test_above_the_differential_radius(spec, dim, norm):
     """The other half of the sandwich, from rows of the table that share no numerics with this method."""
@@ -129,7 +130,7 @@ def test_the_gap_closes_in_high_dimension(norm):
     assert (np.diff(gaps) < 1e-12).all() and gaps[-1] < 0.35 * gaps[0]
 
 
-@pytest.mark.parametrize("norm", ["l1", "linf"])
+@pytest.mark.parametrize("norm", ["l1", slow("linf")])
 def test_steep_profiles_tend_to_the_uniform_cube(norm):
     rho = np.array([0.6, 0.75, 0.9])
     uniform = 2 * rho - 1 if norm == "l1" else 2 * root_share(rho, 3)
@@ -137,7 +138,7 @@ def test_steep_profiles_tend_to_the_uniform_cube(norm):
     assert gaps[2] < 0.02 and gaps[2] < 0.3 * gaps[1] < 0.1 * gaps[0]
 
 
-@pytest.mark.parametrize("dim", [2, 10, 784])
+@pytest.mark.parametrize("dim", [2, slow(10), slow(784)])
 def test_singular_at_the_origin(dim):
     """d-1 ≤ j < d: the differential method has nothing; the radius falls continuously in j."""
     for norm in ("l1", "linf"):

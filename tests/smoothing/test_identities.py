@@ -8,6 +8,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
+from marks import slow
 
 from geometry.norms import parse_norm
 from smoothing.noises import parse_noise
@@ -131,7 +132,7 @@ def mean_of_signs(dim):
         ("exp-linf:k={}", "l1", lambda dim: 1),
         ("exp-linf:k={}", "linf", lambda dim: 1 / dim),
         ("exp-l1:k={}", "l1", lambda dim: 1 / dim),
-        pytest.param("exp-l1:k={}", "linf", lambda dim: 1 / dim / mean_of_signs(dim), marks=pytest.mark.slow),
+        slow("exp-l1:k={}", "linf", lambda dim: 1 / dim / mean_of_signs(dim)),
         ("exp-power:p={}", "l1", lambda dim: 1),
     ],
 )
@@ -171,7 +172,7 @@ def test_steep_spheres_tend_to_the_uniform_ball(dim, k):
     np.testing.assert_allclose(k * (1 - found.radius / limit), np.euler_gamma, rtol=0, atol=2 * dim / k)
 
 
-@pytest.mark.parametrize(("dim", "k"), [(3, 30_000), (10, 100_000)])
+@pytest.mark.parametrize(("dim", "k"), [(3, 30_000), slow(10, 100_000)])
 def test_spheres_too_steep_for_the_level_set_are_nearly_the_uniform_ball(dim, k):
     """Beyond k = 100 max(d, 100) the differential method answers: sound, and within a percent of R_∞ at ρ = 0.6."""
     rho = (0.6, 0.75, 0.99)
@@ -185,7 +186,7 @@ def test_spheres_too_steep_for_the_level_set_are_nearly_the_uniform_ball(dim, k)
     ("spec", "dim"),
     [
         ("exp-l2:k=2352", 784),
-        pytest.param("exp-l2:k=23520", 784, marks=pytest.mark.slow),
+        slow("exp-l2:k=23520", 784),
     ],
 )
 def test_steep_spheres_stay_below_the_oracle(spec, dim):
@@ -241,10 +242,10 @@ def test_light_pareto_tends_to_laplace(norm, dim, theorem, a):
     [
         (3, 25),
         (3, 100),
-        (5, 100),
         (784, 20),
-        pytest.param(10, 25, marks=pytest.mark.slow),
-        pytest.param(3, 1000, marks=pytest.mark.slow),
+        slow(5, 100),
+        slow(10, 25),
+        slow(3, 1000),
     ],
 )
 def test_light_pareto_tends_to_laplace_against_linf(dim, a):

@@ -9,6 +9,7 @@ from fractions import Fraction
 import mpmath as mp
 import numpy as np
 import pytest
+from marks import slow
 from scipy import special as sp
 from scipy import stats
 
@@ -108,7 +109,7 @@ def test_uniform_scores_against_the_irwin_hall_law(dim: int) -> None:
             assert_just_above(at(law, float(2 * tail)), exact, law.accuracy)
 
 
-@pytest.mark.parametrize(("p", "s"), [(0.5, 0.7), (0.5, 300), (1.5, 6), (3, 0.1), (40, 200)])
+@pytest.mark.parametrize(("p", "s"), [(0.5, 0.7), (0.5, 300), (1.5, 6), (3, 0.1), slow(40, 200)])
 def test_two_scores_against_nested_quadrature(p: float, s: float) -> None:
     """P(S > s) and E[S; S > s] as integrals over the first coordinate of the second one's closed forms."""
     with mp.workdps(30):

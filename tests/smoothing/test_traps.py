@@ -12,6 +12,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import torch
+from marks import slow
 from scipy import special as sp
 from scipy import stats
 
@@ -52,7 +53,7 @@ SINGLE = np.array(
         ("uniform-l1", ("uniform-l1", {})),
         ("uniform-l2", ("uniform-l2", {})),
         ("exp-linf:k=2", ("exp-linf", {"k": 2})),
-        pytest.param("pow-linf:k=2,a=150528", ("pow-linf", {"k": 2, "a": 150528}), marks=pytest.mark.slow),
+        slow("pow-linf:k=2,a=150528", ("pow-linf", {"k": 2, "a": 150528})),
     ],
 )
 def test_single_precision_is_used_at_its_exact_value(spec, oracle):
@@ -257,10 +258,10 @@ def test_no_nan_just_below_the_last_j(family, norm, below, dim):
 
 STEPS = 1 - np.array([1e-6, 1e-9, 1e-12, 1e-15, 2.0**-53])
 DEEP = [
-    pytest.param("exp-power:p=0.5", 2, "linf", marks=pytest.mark.slow),
-    pytest.param("exp-power:p=1.5", 10, "linf", marks=pytest.mark.slow),
-    pytest.param("exp-power:p=3", 2, "linf", marks=pytest.mark.slow),
-    pytest.param("pareto:a=3", 2, "linf", marks=pytest.mark.slow),
+    slow("exp-power:p=0.5", 2, "linf"),
+    slow("exp-power:p=1.5", 10, "linf"),
+    slow("exp-power:p=3", 2, "linf"),
+    slow("pareto:a=3", 2, "linf"),
     ("laplace", LARGE, "linf"),
     ("exp-l1:k=2", 10, "linf"),
     ("exp-l1:k=0.5", 10, "linf"),
@@ -338,8 +339,8 @@ PEAKS = np.array([0.5 + 1e-6, 0.6, 0.9, 0.999, 1 - 1e-9])
         ("exp-l2:k=2,j=75264", "l2"),
         ("pow-l2:k=1,a=301056", "l2"),
         ("pow-l2:k=2,a=150528", "l2"),
-        pytest.param("exp-l1:k=2", "linf", marks=pytest.mark.slow),
-        pytest.param("pow-l1:k=1,a=301056", "linf", marks=pytest.mark.slow),
+        slow("exp-l1:k=2", "linf"),
+        slow("pow-l1:k=1,a=301056", "linf"),
     ],
 )
 def test_large_dimension_is_nearly_normal(spec, norm):

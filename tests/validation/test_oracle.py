@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 from flint import arb, ctx
+from marks import slow
 from mpmath import mp
 
 from validation.oracle import radius, sigma_over_scale
@@ -315,7 +316,7 @@ def test_arb_and_mpmath_agree(shape: Fraction) -> None:
                 assert close(law.mid().str(60, radius=False), value, 1e-40)
 
 
-@pytest.mark.parametrize("dim", [3, pytest.param(784, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dim", [3, slow(784)])
 def test_cube_radius_in_mpmath_alone(dim: int) -> None:
     """No Arb, no panels: dp/Φ(p) for e^(-r²) and (1+r)^-a against l∞, integrated over the end of the half-line."""
     with mp.workdps(40):

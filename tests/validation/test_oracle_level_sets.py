@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flint import arb, ctx
+from marks import slow
 from mpmath import mp
 from numpy.typing import NDArray
 
@@ -40,9 +41,7 @@ def number(value: arb) -> mp.mpf:
         return mp.mpf(value.str(50, radius=False))
 
 
-@pytest.mark.parametrize(
-    "dim", [10, 784, *(pytest.param(dim, marks=pytest.mark.slow) for dim in (2, 3, 150528))]
-)
+@pytest.mark.parametrize("dim", [10, 784, *(slow(dim) for dim in (2, 3, 150528))])
 def test_gaussian(dim: int) -> None:
     """R = Φ_N⁻¹(ρ)/√2: for k = 2, j = 0 every level set is a half-space."""
     for rho in EVERY_RHO:
@@ -60,7 +59,7 @@ def test_convex_potentials_on_a_line() -> None:
 
 @pytest.mark.parametrize(
     ("noise", "params"),
-    [*SPHERES[:2], *(pytest.param(*case, marks=pytest.mark.slow) for case in SPHERES[2:])],
+    [*SPHERES[:2], *(slow(*case) for case in SPHERES[2:])],
 )
 def test_inverse(noise: str, params: dict[str, float]) -> None:
     for rho in (0.51, 0.999):
@@ -254,9 +253,7 @@ CUBES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("noise", "params"), [*CUBES[:2], *(pytest.param(*case, marks=pytest.mark.slow) for case in CUBES[2:])]
-)
+@pytest.mark.parametrize(("noise", "params"), [*CUBES[:2], *(slow(*case) for case in CUBES[2:])])
 def test_cubes_lie_above_the_differential_method(noise: str, params: dict[str, float]) -> None:
     for norm, direction in level_set_cases.WAYS.items():
         if norm == "l2":

@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 from flint import acb, arb, ctx
+from marks import slow
 from mpmath import mp
 from scipy import special
 
@@ -90,7 +91,7 @@ def test_the_plane_turned_by_45_degrees(profile: str, k: str, other: str) -> Non
         assert close(2 * radius(f"{profile}-l1", dict(params), 2, "linf", rho), twin)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 10, pytest.param(3072, marks=pytest.mark.slow), 150528])
+@pytest.mark.parametrize("dim", [2, 3, 10, slow(3072), 150528])
 def test_two_known_spherical_exponentials(dim: int) -> None:
     for k in (1, 2):
         flow = coordinate_flow(Shell("exp", dim, Fraction(k), Fraction(0)))
@@ -200,7 +201,7 @@ def test_pareto_one_is_irwin_hall(dim: int) -> None:
             assert close(radius("pareto", {"a": 1}, dim, "linf", rho), expected, 1e-15)
 
 
-@pytest.mark.parametrize("p", ["1/2", pytest.param("4/5", marks=pytest.mark.slow), "3/2", "3", "10"])
+@pytest.mark.parametrize("p", ["1/2", slow("4/5"), "3/2", "3", "10"])
 def test_sum_of_two_powers_by_convolution(p: str) -> None:
     """f, P and Φ of Y₁ + Y₂ where S > s is decided by x₂ given x₁: one integral over x₁, no transform."""
     power = Fraction(p)
