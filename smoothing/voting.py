@@ -4,20 +4,15 @@ The work unit is (image, stage, block). Its random numbers are a pure function o
 so the noise does not depend on batch size, order, number of workers or a restart. Noise is drawn on the model's
 device into a reused buffer, votes are counted there, and one synchronisation ends an image.
 
-On CPU the blocks of an image go to lanes: Python threads that draw, classify and count side by side, each on one
-core. Two lanes of one thread beat one lane of two threads for small networks, which would wait for each other
-after every layer; and a vote cannot depend on the number of threads. Large images go one lane's way, with all threads
-inside the layers: there the weights are what has to be read.
+On CPU the blocks of small images go to ``lanes``. Large images go one lane's way, with all threads inside the layers:
+there the weights are what has to be read.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
 
 import numpy as np
 import torch
@@ -25,6 +20,7 @@ from torch import nn
 
 from geometry.errors import InputError
 from smoothing.batching import best_batch, out_of_memory
+from smoothing.lanes import Blocks, run_lanes
 from smoothing.noise import Noise
 
 SELECTION, ESTIMATION, PREDICTION, SEQUENTIAL = range(4)
@@ -197,27 +193,23 @@ class Voter:
         if first % size:
             raise ValueError(f"counting goes on after whole blocks of {size}, not after {first} copies")
         start = first // size
-        work = _Work(range(start, start - (-n // size)), progress)
+        blocks = Blocks(range(start, start - (-n // size)), progress)
 
         def lane(number: int) -> torch.Tensor:
             """Count blocks until none is left."""
             tally = _Tally(self.num_classes, self.device)
-            with torch.inference_mode(), work:
+            with torch.inference_mode(), blocks:
                 buffer = self._buffer(number, size)
-                for block in work:
+                for block in blocks:
                     # A last, partial block is drawn whole, so that more samples extend a run of fewer.
                     self.noise.sample(out=buffer, generator=unit_seed(seed, image, stage, block)).add_(flat)
                     rows = min(size, first + n - block * size)
                     tally.add(self._logits(images(buffer[:rows])))
-                    work.done(rows)
+                    blocks.done(rows)
                 return tally.counts()
 
-        total = (
-            torch.stack(_run(lane, min(self.lanes, len(work.blocks)), self._threads, work))
-            .sum(dim=0)
-            .cpu()
-            .numpy()
-        )
+        counts = run_lanes(lane, blocks, lanes=self.lanes, threads=self._threads)
+        total = torch.stack(counts).sum(dim=0).cpu().numpy()
         return Votes(total[:-1], int(total[-1]), n)
 
     def _buffer(self, lane: int, size: int) -> torch.Tensor:
@@ -271,60 +263,3 @@ class _Tally:
             bins = len(self._counts)
             self._counts += torch.bincount(winner.masked_fill(top.isnan(), bins - 1), minlength=bins)
         return self._counts
-
-
-class _Work:
-    """The blocks of one count, handed to the lanes one by one; a lane that fails stops the others."""
-
-    def __init__(self, blocks: range, progress: Callable[[int], object] | None) -> None:
-        self.blocks = blocks
-        self._next = iter(blocks)
-        self._progress = progress
-        self._lock = Lock()
-        self._stopped = False
-
-    def __iter__(self) -> Iterator[int]:
-        while not self._stopped:
-            with self._lock:
-                block = next(self._next, None)
-            if block is None:
-                return
-            yield block
-
-    def done(self, rows: int) -> None:
-        if self._progress is not None:
-            with self._lock:
-                self._progress(rows)
-
-    def stop(self) -> None:
-        self._stopped = True
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.stop()
-
-
-def _run(
-    lane: Callable[[int], torch.Tensor], lanes: int, each: int | None, work: _Work
-) -> list[torch.Tensor]:
-    """The counts of each lane, which computes on ``each`` threads (all, where None)."""
-    if each is None:
-        return [lane(0)]
-    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
-    try:
-        # A lane that comes back from a kernel should not wait 5 ms for the interpreter: worth a tenth of the time.
-        sys.setswitchinterval(min(interval, 2e-4))
-        torch.set_num_threads(each)  # holds for this thread only; new threads take it over
-        if lanes <= 1:
-            return [lane(0)]
-        with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(each,)) as pool:
-            try:
-                return list(pool.map(lane, range(lanes)))
-            finally:
-                work.stop()  # after Ctrl-C the lanes end with the block that they are in
-    finally:
-        torch.set_num_threads(threads)
-        sys.setswitchinterval(interval)
