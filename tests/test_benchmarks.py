@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import geometry, geometry_tasks, radii, report, scaling, worker
+from benchmarks import geometry, geometry_tasks, radii, report, scaling, scaling_costs, worker
 from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_cells
 from benchmarks.radii import _run, parser
 from benchmarks.results import write_section
@@ -277,9 +277,9 @@ class TestScaling:
 
     def test_a_window_shorter_than_an_image_still_has_images_to_compare(self):
         images = (SimpleNamespace(seconds=1.0 + i) for i in range(100))
-        rate, cost, seconds = scaling.timed(images, 10, 0.0, 1e-9, iter([0.0, 3.0]).__next__)
-        assert seconds == [2.0 + i for i in range(scaling.FEWEST)] and rate > 0
-        assert cost == 3.0 / (10 * scaling.FEWEST) and scaling.spread(seconds) > 0
+        rate, cost, seconds = scaling_costs.timed(images, 10, 0.0, 1e-9, iter([0.0, 3.0]).__next__)
+        assert seconds == [2.0 + i for i in range(scaling_costs.FEWEST)] and rate > 0
+        assert cost == 3.0 / (10 * scaling_costs.FEWEST) and scaling_costs.spread(seconds) > 0
 
     @pytest.mark.slow
     def test_a_short_run_measures_and_simulates(self):
