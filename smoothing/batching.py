@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from statistics import median
 
 import torch
@@ -30,30 +29,30 @@ def lay_out(model: nn.Module, shape: Sequence[int]) -> None:
 
 
 def best_batch(
-    model: nn.Module,
+    models: Sequence[nn.Module],
     shape: Sequence[int],
     most: int,
     device: torch.device,
     dtype: torch.dtype,
-    lanes: int | None = None,
+    threads: int | None = None,
 ) -> int:
     """The fastest of ``most``, its half, its quarter, …: a second or two. Sizes that do not fit are passed over.
 
-    ``lanes`` threads call the model side by side, on one core each; one thread with all of torch's where None. The
-    model's own error where not even one image fits.
+    The models, one of each lane, are called side by side on ``threads`` threads of torch's each; the first alone on all
+    where None. The model's own error where not even one image fits.
     """
     best, best_rate, batch = 1, 0.0, most
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
+    each, models = (before, models[:1]) if threads is None else (threads, models)
     try:
-        if lanes is not None:
-            torch.set_num_threads(1)
-        with ThreadPoolExecutor(lanes or 1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        torch.set_num_threads(each)
+        with ThreadPoolExecutor(len(models), initializer=torch.set_num_threads, initargs=(each,)) as pool:
             while batch:
                 rate = 0.0
                 try:
-                    ready = [torch.rand(batch, *shape, device=device, dtype=dtype) for _ in range(lanes or 1)]
-                    run = pool.map if lanes is not None else map
-                    rate = sum(run(partial(_rate, model), ready))
+                    ready = [torch.rand(batch, *shape, device=device, dtype=dtype) for _ in models]
+                    run = map if threads is None else pool.map
+                    rate = sum(run(_rate, models, ready))
                 except Exception as error:
                     if not out_of_memory(error) or batch == 1:
                         raise
@@ -63,7 +62,7 @@ def best_batch(
                     break  # smaller ones only lose more
                 batch //= 2
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     return best
 
 

@@ -3,10 +3,14 @@
 Two lanes of one thread beat one lane of two threads for small networks, whose threads would wait for each other after
 every layer. The blocks go to whoever is free; as the noise of a block depends on its number alone, and lanes only add
 up, no vote depends on how many lanes there are.
+
+A forward pass may keep something on its module, a skip connection say, and read it later: each lane calls a model of
+its own, which shares the parameters.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +18,7 @@ from threading import Lock
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 T = TypeVar("T")
 
@@ -57,10 +62,31 @@ class Blocks:
             self.stop()
 
 
+def models_of(model: nn.Module, lanes: int) -> list[nn.Module]:
+    """One for each lane: the model itself where it keeps nothing, else it and copies that share its parameters.
+
+    The model alone where it cannot be copied, or has hooks, which may keep things anywhere. What ``forward`` writes to
+    a global variable is not seen: such a model needs a single lane.
+    """
+    modules = list(model.modules())
+    if lanes <= 1 or any(m._forward_hooks or m._forward_pre_hooks for m in modules):
+        return [model]
+    known = all(type(m).__module__.startswith(("torch.nn.modules.", "smoothing.models.")) for m in modules)
+    if known and not any(m.training for m in modules):  # in training batch norms count
+        return [model] * lanes
+    try:
+        return [
+            model,
+            *(copy.deepcopy(model, {id(p): p for p in model.parameters()}) for _ in range(1, lanes)),
+        ]
+    except Exception:  # whatever a module's own way to copy raises
+        return [model]
+
+
 def run_lanes(lane: Callable[[int], T], blocks: Blocks, *, lanes: int, threads: int | None) -> list[T]:
     """What ``lane(0)``, ``lane(1)``, … return, which work off ``blocks`` on ``threads`` threads of torch's each.
 
-    ``threads`` None: a single lane on all of them. Never more lanes than blocks. After Ctrl-C every lane ends the block
+    ``threads`` None: a single lane on all of them. After Ctrl-C every lane ends the block
     that it is in.
     """
     if threads is None:
@@ -70,7 +96,6 @@ def run_lanes(lane: Callable[[int], T], blocks: Blocks, *, lanes: int, threads: 
         # A lane that comes back from a kernel should not wait 5 ms for the interpreter: worth a tenth of the time.
         sys.setswitchinterval(min(interval, 2e-4))
         torch.set_num_threads(threads)  # holds for this thread only; new threads take it over
-        lanes = min(lanes, len(blocks))
         if lanes <= 1:
             return [lane(0)]
         with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:

@@ -20,7 +20,7 @@ from torch import nn
 
 from geometry.errors import InputError
 from smoothing.batching import best_batch, out_of_memory
-from smoothing.lanes import Blocks, run_lanes
+from smoothing.lanes import Blocks, models_of, run_lanes
 from smoothing.noise import Noise
 
 SELECTION, ESTIMATION, PREDICTION, SEQUENTIAL = range(4)
@@ -154,8 +154,8 @@ class Voter:
     def tune(self, shape: tuple[int, ...]) -> None:
         """Set ``batch`` to the fastest one for images of this shape, after a short probe."""
         most = block_size(self.noise.dim, ESTIMATION, self.device.type)
-        lanes = self.lanes if self._threads else None
-        self.batch = best_batch(self.model, shape, most, self.device, self.dtype, lanes)
+        models, threads = self._models(self.lanes)
+        self.batch = best_batch(models, shape, most, self.device, self.dtype, threads)
 
     def count(
         self,
@@ -194,6 +194,7 @@ class Voter:
             raise ValueError(f"counting goes on after whole blocks of {size}, not after {first} copies")
         start = first // size
         blocks = Blocks(range(start, start - (-n // size)), progress)
+        models, threads = self._models(len(blocks))
 
         def lane(number: int) -> torch.Tensor:
             """Count blocks until none is left."""
@@ -204,13 +205,19 @@ class Voter:
                     # A last, partial block is drawn whole, so that more samples extend a run of fewer.
                     self.noise.sample(out=buffer, generator=unit_seed(seed, image, stage, block)).add_(flat)
                     rows = min(size, first + n - block * size)
-                    tally.add(self._logits(images(buffer[:rows])))
+                    tally.add(self._logits(models[number], images(buffer[:rows])))
                     blocks.done(rows)
                 return tally.counts()
 
-        counts = run_lanes(lane, blocks, lanes=self.lanes, threads=self._threads)
+        counts = run_lanes(lane, blocks, lanes=len(models), threads=threads)
         total = torch.stack(counts).sum(dim=0).cpu().numpy()
         return Votes(total[:-1], int(total[-1]), n)
+
+    def _models(self, most: int) -> tuple[list[nn.Module], int | None]:
+        """A model for each lane, ``most`` of them, and the threads each computes on: all, where None."""
+        models = models_of(self.model, min(self.lanes, most))
+        alone = len(models) == 1 < min(self.lanes, most)  # no two lanes can call it
+        return models, None if alone else self._threads
 
     def _buffer(self, lane: int, size: int) -> torch.Tensor:
         """The lane's memory for ``size`` noise vectors, kept from call to call."""
@@ -218,12 +225,12 @@ class Voter:
             self._buffers[lane] = torch.empty(size, self.noise.dim, device=self.device, dtype=self.dtype)
         return self._buffers[lane][:size]
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+    def _logits(self, model: nn.Module, x: torch.Tensor) -> torch.Tensor:
         """Of all images, ``batch`` at a time."""
         if self.batch is not None and len(x) > self.batch:
-            return torch.cat([self._logits(part) for part in x.split(self.batch)])
+            return torch.cat([self._logits(model, part) for part in x.split(self.batch)])
         try:
-            logits = self.model(x)
+            logits = model(x)
         except Exception as error:
             if not out_of_memory(error) or len(x) == 1:
                 reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -239,7 +246,7 @@ class Voter:
             return logits
         # After the handler, which keeps the failed pass's activations alive. All later batches are as small.
         self.batch = min(self.batch or len(x), (len(x) + 1) // 2)
-        return self._logits(x)
+        return self._logits(model, x)
 
 
 class _Tally:
