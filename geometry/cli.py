@@ -85,10 +85,12 @@ def _discard_stdout() -> None:
 
 
 def positive_int(text: str) -> int:
-    """An argparse type: a whole number of at least 1."""
+    """An argparse type: a whole number from 1 to 2^63 - 1."""
     value = _number(text, int)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text}")
+    if value >= 2**63:
+        raise argparse.ArgumentTypeError(f"must be below 2^63, got {text}")
     return int(value)
 
 

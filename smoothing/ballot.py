@@ -105,6 +105,12 @@ def vote(
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")
     path = args.run_dir or RUNS / f"{label}_{short_hash(settings)}"
     folder = RunFolder.create(path, settings, facts)
+    if folder.runner_up != args.runner_up:
+        first, option = ("with", "--no-runner-up") if folder.runner_up else ("without", "--runner-up")
+        print(
+            f"{path} was begun {first} --runner-up: smoothing.report takes {option} to show this",
+            file=sys.stderr,
+        )
     folder.runner_up = args.runner_up
     plan = Plan(args.n0, args.n, args.seed, stop)
     started, samples = time.perf_counter(), 0

@@ -45,7 +45,7 @@ def betting_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> Array:
 
     0 where k = 0; never above k/n; rounded down. InputError unless 0 ≤ k ≤ n.
     """
-    check_alpha(alpha)
+    check_alpha(alpha, least=1e-100)
     k, n = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
     low, high = np.zeros(k.shape), np.where(n > 0, k / np.maximum(n, 1), 0.0)
     for _ in range(_STEPS):

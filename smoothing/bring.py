@@ -91,10 +91,11 @@ def model_of(
 
 
 def state_hash(model: nn.Module) -> str:
-    """SHA-256 over the parameters of a model that has no file, shortened."""
+    """SHA-256 over the parameters and buffers of a model that has no file, shortened."""
     import hashlib
 
     from safetensors.torch import save
 
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in sorted(model.state_dict().items())}
+    tensors = dict(model.named_buffers()) | model.state_dict()  # some buffers are in no state_dict
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in sorted(tensors.items())}
     return hashlib.sha256(save(state)).hexdigest()[:16]

@@ -198,24 +198,30 @@ def count_units(
         started.append(worker)
         expect(worker, None, worker.begin.remote(placed))
 
-    def hand_out() -> None:
+    def hand_out() -> bool:
+        """Whether all went well: an image that cannot be read ends the run after the rows before it."""
         while idle and (unit := deal.take()) is not None:
             if unit.image not in pixels:
-                x = load(unit.image)
+                try:
+                    x = load(unit.image)
+                except Exception as error:
+                    deal.failed(unit, error)
+                    return False
                 pixels[unit.image] = ray.put(x) if x.nbytes > _INLINE else x
             worker = idle.pop()
             expect(worker, unit, worker.count.remote(unit, pixels[unit.image]))
+        return True
 
     try:
         for _ in range(workers):
             start()
         while True:
             rows = deal.in_turn()
-            hand_out()  # before the rows are written: the disk keeps nobody waiting
+            well = hand_out()  # before the rows are written: the disk keeps nobody waiting
             for row in rows:
                 pixels.pop(row.image)
                 yield row
-            if rows:
+            if rows or not well:
                 continue  # an error may stand behind them
             if deal.complete:
                 return

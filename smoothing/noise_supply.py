@@ -31,11 +31,12 @@ class NoiseSupply:
         return max(1, min(_BATCHES, _NUMBERS // max(1, n * self._noise.dim)))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """x + δ, a new tensor."""
+        """x + δ, in the memory of what was drawn: a batch that is kept keeps those drawn with it."""
         n = len(x)
         if len(self._left) < n:
             self._left = self._noise.sample(
                 self.ahead(n) * n, generator=self._generator, dtype=x.dtype, device=x.device
             )
         delta, self._left = self._left[:n], self._left[n:]
-        return delta.view_as(x).add_(x)
+        # By ``data`` autograd takes the batches for tensors of their own: the next may come before this one's backward.
+        return delta.data.view_as(x).add_(x)

@@ -68,6 +68,14 @@ def main(argv: list[str] | None = None) -> None:
     ]
     if unlike:
         raise InputError(f"{unlike[0].path} is about other images than {runs[0].path}: no envelope of both")
+    for r in runs[1:]:
+        if [row.index for row in r.rows] != [row.index for row in runs[0].rows]:
+            counts_of = " and ".join(f"{len(other.rows)} of {other.path}" for other in (runs[0], r))
+            raise InputError(f"there are rows of {counts_of}: finish the runs, or report them one by one")
+        if r.alpha != runs[0].alpha:
+            raise InputError(
+                f"alpha is {runs[0].alpha:g} in {runs[0].path} and {r.alpha:g} in {r.path}: give one with --alpha"
+            )
     if args.radii is not None and not all(r >= 0 for r in args.radii):
         raise InputError(f"--radii must be at least 0, got {min(args.radii)}")
     if args.out is not None and (args.export is None or len(runs) > 1):

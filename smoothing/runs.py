@@ -85,10 +85,12 @@ class RunFolder:
         (versions, device name) are recorded and not compared.
         """
         cls.check(path, settings)
-        if not (path / CONFIG).exists():
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / CONFIG, {"settings": settings, "facts": facts})
-        return cls.read(path)
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path, wait=False):
+            cls.check(path, settings)  # another process may have begun its run meanwhile
+            if not (path / CONFIG).exists():
+                write_json(path / CONFIG, {"settings": settings, "facts": facts})
+            return cls.read(path)
 
     @classmethod
     def check(cls, path: Path, settings: dict[str, Any]) -> None:
@@ -123,6 +125,7 @@ class RunFolder:
         try:
             config = json.loads((path / CONFIG).read_bytes())
             settings = config["settings"]
+            config.get("facts", {}).get("runner_up")
             parse_noise(settings["noise"], dim=settings["dim"], scale=settings["scale"])
             missing = {"alpha", "classes", "dataset", "model", "n", "n0", "seed"} - settings.keys()
         except FileNotFoundError:

@@ -1,7 +1,8 @@
 """Votes until a question is answered: is the radius at least r? what is ρ, to a width?
 
-The answers rest on bets (``smoothing.betting``), so they are right with probability 1 - α per image although the
-number of samples depends on the votes. Clear images need a hundred samples where a fixed plan takes 100 000.
+Certificates rest on bets (``smoothing.betting``), so each is right with probability 1 - α although the number of
+samples depends on the votes. That no more can be certified, where counting stopped for that reason, is known with
+probability 1 - α too: both at once with 1 - 2α. Clear images need a hundred samples where a fixed plan takes 100 000.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def parse_until(words: list[str]) -> Until:
                 raise InputError(f"the width is a difference of probabilities in (0, 1), got {width:g}")
             return Until(width=width)
         radii = tuple(sorted({float(text) for text in pairs["radius"].split(",")}))
+    except InputError:
+        raise
     except ValueError:
         raise InputError(f"{usage}, got {' '.join(words)!r}") from None
     if not all(0 < radius < np.inf for radius in radii):

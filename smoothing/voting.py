@@ -76,7 +76,7 @@ def unit_seed(seed: int, image: int, stage: int, block: int) -> int:
     """The 64-bit seed of a work unit.
 
     ``draws`` uses all of it; torch's CPU generator, which draws radii, the low 32 bits only: these are a hash of
-    (seed, image, stage) plus the block, so that no two blocks of an image can ever share their noise.
+    (seed, image, stage) plus the block, so that no two blocks of a stage can ever share their noise.
     """
     high, low = _hash(seed, image, stage)
     return (high << 32) | ((low + block) & 0xFFFFFFFF)

@@ -274,6 +274,32 @@ def test_a_worker_killed_in_the_middle_costs_nothing() -> None:
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.parametrize("bad", [0, 5])
+def test_an_image_that_cannot_be_read_costs_no_row_before_it(bad: int) -> None:
+    from smoothing.cluster import Job, counting_on
+    from smoothing.counting import Plan
+    from smoothing.models import build_model
+    from smoothing.noises import parse_noise
+
+    network, noise = build_model("linear", (1, 8, 8), 10).eval(), parse_noise("uniform", dim=64, sigma=0.3)
+    job, seen = Job(network, noise, 10, None, "cpu", Plan(10, 500, seed=5)), []
+
+    def load(i: int) -> np.ndarray:
+        if i == bad:
+            raise InputError(f"image {i} is damaged")
+        return np.zeros((1, 8, 8), dtype=np.float32)
+
+    with (
+        pytest.raises(InputError, match=f"image {bad} is damaged"),
+        counting_on(2, job, list(range(8)), load) as counted,
+    ):
+        for image in counted:
+            seen.append(image.image)
+    assert seen == list(range(bad))
+
+
+@needs_ray
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more", [(), ("--until", "radius=0.1", "norm=l1"), ("--noise", "exp-l2:k=1", "--batch", 7)]
 )

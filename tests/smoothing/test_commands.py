@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from geometry.cli import floor_significant, floor_to, run
+from geometry.errors import InputError
 from geometry.norms import parse_norm
 from smoothing import SmoothedClassifier, certify_radius, parse_noise
 from smoothing.data import load_dataset
@@ -489,11 +490,11 @@ def test_envelope_of_two_runs(work: Path) -> None:
     ]
 
 
-def made(folder: Path, right: Sequence[int], n: int = 1000, wrong: int = 0) -> Path:
+def made(folder: Path, right: Sequence[int], n: int = 1000, wrong: int = 0, alpha: float = 0.001) -> Path:
     """A run folder made by hand: Gaussian noise in four dimensions, votes for the right class as given."""
     settings = {
         "model": "none", "dataset": "none", "noise": "gaussian", "dim": 4, "scale": 1.0, "n0": 10, "n": n,
-        "alpha": 0.001, "seed": 0, "classes": ["0", "1"],
+        "alpha": alpha, "seed": 0, "classes": ["0", "1"],
     }  # fmt: skip
     run = RunFolder.create(folder, settings, {})
     with patch("os.fsync"), run.writing() as writer:
@@ -504,11 +505,47 @@ def made(folder: Path, right: Sequence[int], n: int = 1000, wrong: int = 0) -> P
                 1 if i < wrong else 0,
                 votes0=Votes(np.array([10, 0]), 0, 10),
                 votes=Votes(counts, 0, n),
-                alpha=0.001,
+                alpha=alpha,
                 seed=0,
             )
             writer.append(row, 0.0)
     return folder
+
+
+def test_envelopes_are_of_the_same_images_at_one_alpha(here: Path) -> None:
+    """A run's first images may be its easy ones: three of them are no envelope for ten."""
+    whole, part = made(here / "whole", [900] * 10), made(here / "part", [1000] * 3)
+    code, _, err = call("report", whole, part, "--norm", "l2")
+    assert code == 2 and f"10 of {whole} and 3 of {part}" in err and err.count("\n") == 1
+    other = made(here / "other", [800] * 10, alpha=0.5)
+    code, _, err = call("report", whole, other, "--norm", "l2")
+    assert code == 2 and "alpha is 0.001" in err and "0.5" in err
+    assert "envelope" in done("report", whole, other, "--norm", "l2", "--alpha", 0.01)
+
+
+def test_a_run_begun_meanwhile_keeps_its_settings(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two commands find the same new folder free; the second one's settings must not replace the first one's."""
+    check = RunFolder.check.__func__  # type: ignore[attr-defined]
+    first = (made(here / "as", [900]) / "config.json").read_bytes()
+    settings = json.loads(first)["settings"]
+
+    def late(cls: type[RunFolder], path: Path, given: dict[str, Any]) -> None:
+        check(cls, path, given)
+        if not path.exists():
+            path.mkdir()
+            (path / "config.json").write_bytes(first)
+
+    monkeypatch.setattr(RunFolder, "check", classmethod(late))
+    with pytest.raises(InputError, match=r"scale was 1\.0 and is 8\.0"):
+        RunFolder.create(here / "new", settings | {"scale": 8.0}, {})
+    assert RunFolder.read(here / "new").settings["scale"] == 1.0
+
+
+def test_facts_that_are_none_are_one_line(here: Path) -> None:
+    path = made(here / "run", [900]) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"facts": []}))
+    code, _, err = call("report", path.parent)
+    assert code == 2 and "is not the configuration of a run" in err
 
 
 @pytest.mark.parametrize("total", [100, 450, 1000])

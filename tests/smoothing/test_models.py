@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from geometry.errors import InputError
+from smoothing.bring import state_hash
 from smoothing.models import MODELS, PATTERNS, build_model, load_weights
 
 CIFAR = (3, 32, 32)
@@ -470,3 +471,13 @@ def test_own_factory_errors(here: Path) -> None:
     rejected("own_models:elsewhere", "(1, 8, 8)", "RuntimeError")
     rejected("own models:f", "PACKAGE.MODULE:FACTORY")
     rejected("own_models:", "PACKAGE.MODULE:FACTORY")
+
+
+def test_the_hash_of_a_factory_model_covers_what_is_in_no_state_dict():
+    class Scaled(nn.Module):
+        def __init__(self, by):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2))
+            self.register_buffer("by", torch.tensor(by), persistent=False)
+
+    assert state_hash(Scaled(1.0)) == state_hash(Scaled(1.0)) != state_hash(Scaled(2.0))

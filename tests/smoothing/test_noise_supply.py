@@ -46,3 +46,16 @@ def test_types_of_batches():
     for dtype in (torch.float64, torch.bfloat16):
         copy = supply("gaussian")(torch.ones(3, 12, dtype=dtype))
         assert copy.dtype == dtype and (copy != 1).any()
+
+
+def test_batches_are_tensors_of_their_own_to_autograd():
+    """Two forward passes, then the backward pass of the first."""
+    supply = NoiseSupply(parse_noise("gaussian", dim=6, sigma=1.0), torch.Generator().manual_seed(0))
+    weight = torch.ones(6, requires_grad=True)
+    first, second = (supply(torch.zeros(4, 6)) for _ in range(2))
+    (first * weight).sum().backward()
+    third = supply(torch.zeros(4, 6))
+    loss = (second * weight).square().sum()
+    supply(torch.zeros(4, 6))
+    loss.backward()
+    assert not torch.equal(first, second) and not torch.equal(second, third)
