@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special as sp
 
 from geometry.errors import InputError
-from smoothing.confidence import check_alpha
+from smoothing.confidence import LEAST_SHARE, check_alpha
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def betting_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> Array:
 
     0 where k = 0; never above k/n; rounded down. InputError unless 0 ≤ k ≤ n.
     """
-    check_alpha(alpha, least=1e-100)
+    check_alpha(alpha, least=LEAST_SHARE)
     k, n = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
     low, high = np.zeros(k.shape), np.where(n > 0, k / np.maximum(n, 1), 0.0)
     for _ in range(_STEPS):

@@ -17,7 +17,9 @@ Bound = Callable[[ArrayLike, ArrayLike, float], NDArray[np.float64]]
 
 
 LEAST_ALPHA = 1e-90
-"""Of certificates. Shares of it go down to 1e-100, where SciPy's tails begin to lose their digits."""
+"""Of certificates."""
+LEAST_SHARE = 1e-100
+"""Of α, of a bound on one of many classes: below it SciPy's tails lose their digits."""
 
 
 def check_alpha(alpha: float, *, least: float = LEAST_ALPHA) -> None:
@@ -34,7 +36,7 @@ def clopper_pearson_lower(k: ArrayLike, n: ArrayLike, alpha: float) -> NDArray[n
     It exceeds the truth with probability at most α (one-sided: α, not α/2). Shapes broadcast; 0 where k = 0;
     rounded down. InputError unless 0 ≤ k ≤ n, n ≥ 1, α ≥ 1e-100 (Clopper and Pearson 1934).
     """
-    check_alpha(alpha, least=1e-100)
+    check_alpha(alpha, least=LEAST_SHARE)
     k, n = np.broadcast_arrays(np.asarray(k), np.asarray(n))
     if not ((k >= 0) & (k <= n) & (n >= 1)).all():
         raise InputError("Clopper-Pearson needs 0 <= k <= n and n >= 1")

@@ -65,11 +65,12 @@ class Blocks:
 def models_of(model: nn.Module, lanes: int) -> list[nn.Module]:
     """One for each lane: the model itself where it keeps nothing, else it and copies that share its parameters.
 
-    The model alone where it cannot be copied, or has hooks, which may keep things anywhere. What ``forward`` writes to
-    a global variable is not seen: such a model needs a single lane.
+    The model alone where it cannot be copied, or where hooks or a replaced ``forward`` may keep things anywhere. What
+    ``forward`` writes to a global variable is not seen: such a model needs a single lane.
     """
     modules = list(model.modules())
-    if lanes <= 1 or any(m._forward_hooks or m._forward_pre_hooks for m in modules):
+    anywhere = any(m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m) for m in modules)
+    if lanes <= 1 or anywhere:
         return [model]
     known = all(type(m).__module__.startswith(("torch.nn.modules.", "smoothing.models.")) for m in modules)
     if known and not any(m.training for m in modules):  # in training batch norms count
@@ -86,8 +87,7 @@ def models_of(model: nn.Module, lanes: int) -> list[nn.Module]:
 def run_lanes(lane: Callable[[int], T], blocks: Blocks, *, lanes: int, threads: int | None) -> list[T]:
     """What ``lane(0)``, ``lane(1)``, … return, which work off ``blocks`` on ``threads`` threads of torch's each.
 
-    ``threads`` None: a single lane on all of them. After Ctrl-C every lane ends the block
-    that it is in.
+    ``threads`` None: a single lane on all of them. After Ctrl-C every lane ends the block that it is in.
     """
     if threads is None:
         return [lane(0)]

@@ -70,8 +70,10 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"{unlike[0].path} is about other images than {runs[0].path}: no envelope of both")
     for r in runs[1:]:
         if [row.index for row in r.rows] != [row.index for row in runs[0].rows]:
-            counts_of = " and ".join(f"{len(other.rows)} of {other.path}" for other in (runs[0], r))
-            raise InputError(f"there are rows of {counts_of}: finish the runs, or report them one by one")
+            has = " and ".join(f"{run.path} has {len(run.rows)}" for run in (runs[0], r))
+            raise InputError(
+                f"an envelope is of the same images, but {has}: finish the runs, or report each alone"
+            )
         if r.alpha != runs[0].alpha:
             raise InputError(
                 f"alpha is {runs[0].alpha:g} in {runs[0].path} and {r.alpha:g} in {r.path}: give one with --alpha"

@@ -125,7 +125,8 @@ class RunFolder:
         try:
             config = json.loads((path / CONFIG).read_bytes())
             settings = config["settings"]
-            config.get("facts", {}).get("runner_up")
+            if not isinstance(config.get("facts", {}), dict):
+                raise TypeError("facts")
             parse_noise(settings["noise"], dim=settings["dim"], scale=settings["scale"])
             missing = {"alpha", "classes", "dataset", "model", "n", "n0", "seed"} - settings.keys()
         except FileNotFoundError:

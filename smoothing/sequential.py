@@ -46,16 +46,14 @@ def parse_until(words: list[str]) -> Until:
     if len(pairs) != len(words) or pairs.keys() not in ({"radius", "norm"}, {"width"}):
         raise InputError(f"{usage}, got {' '.join(words)!r}")
     try:
-        if "width" in pairs:
-            width = float(pairs["width"])
-            if not 0 < width < 1:
-                raise InputError(f"the width is a difference of probabilities in (0, 1), got {width:g}")
-            return Until(width=width)
-        radii = tuple(sorted({float(text) for text in pairs["radius"].split(",")}))
-    except InputError:
-        raise
+        values = [float(text) for text in pairs.get("radius", pairs.get("width", "")).split(",")]
     except ValueError:
         raise InputError(f"{usage}, got {' '.join(words)!r}") from None
+    if "width" in pairs:
+        if len(values) > 1 or not 0 < values[0] < 1:
+            raise InputError(f"the width is a difference of probabilities in (0, 1), got {pairs['width']}")
+        return Until(width=values[0])
+    radii = tuple(sorted(set(values)))
     if not all(0 < radius < np.inf for radius in radii):
         raise InputError(f"radii are positive, finite numbers, got {pairs['radius']}")
     return Until(radii=radii, norm=parse_norm(pairs["norm"]))

@@ -516,7 +516,7 @@ def test_envelopes_are_of_the_same_images_at_one_alpha(here: Path) -> None:
     """A run's first images may be its easy ones: three of them are no envelope for ten."""
     whole, part = made(here / "whole", [900] * 10), made(here / "part", [1000] * 3)
     code, _, err = call("report", whole, part, "--norm", "l2")
-    assert code == 2 and f"10 of {whole} and 3 of {part}" in err and err.count("\n") == 1
+    assert code == 2 and f"{whole} has 10 and {part} has 3" in err and err.count("\n") == 1
     other = made(here / "other", [800] * 10, alpha=0.5)
     code, _, err = call("report", whole, other, "--norm", "l2")
     assert code == 2 and "alpha is 0.001" in err and "0.5" in err
@@ -546,6 +546,20 @@ def test_facts_that_are_none_are_one_line(here: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"facts": []}))
     code, _, err = call("report", path.parent)
     assert code == 2 and "is not the configuration of a run" in err
+
+
+@pytest.mark.parametrize(("option", "said"), [(("--n", 2**63), "below 2^63"), (("--alpha", 1e-95), "alpha")])
+def test_numbers_beyond_what_is_counted_are_one_line(option: tuple[str, object], said: str) -> None:
+    code, _, err = call("certify", *option)
+    assert code == 2 and said in err.splitlines()[-1]
+
+
+def test_a_run_begun_without_the_runner_up_says_how_to_see_it(here: Path) -> None:
+    argv = ("--model", "linear", "--epochs", 1, "--images", 2, "--n", 100, "--run-dir", "run")
+    code, _, err = call("certify", *argv)
+    assert code == 0 and "runner-up" not in err
+    code, _, err = call("certify", *argv, "--runner-up")
+    assert code == 0 and "run was begun without --runner-up: smoothing.report takes --runner-up" in err
 
 
 @pytest.mark.parametrize("total", [100, 450, 1000])
