@@ -296,6 +296,7 @@ class TestScaling:
         assert "The bottleneck at 1024 GPUs" in scaling.render(document)
 
 
+@pytest.mark.slow
 def test_training_prints_what_every_noise_adds():
     """Few rounds of the small model: a time of every noise, and a share of whole steps, which may be anything."""
     result = run("--only", "small", "--seconds", "0.01", "--json", command="benchmarks.training")

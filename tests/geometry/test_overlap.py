@@ -5,6 +5,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
+from marks import slow
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
 from geometry.bodies import CrossPolytope, Polytope
@@ -91,7 +92,7 @@ def diagonal_share(dim, r):
     return total * mp.factorial(dim) / 2**dim
 
 
-@pytest.mark.parametrize("dim", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("dim", [2, 3, 4, slow(5), slow(6)])
 def test_cross_polytopes_along_the_diagonal(dim):
     """Against piecewise polynomials integrated in thirty digits."""
     curve = OverlapCurve(cross_polytope(dim), np.ones(dim))

@@ -9,6 +9,7 @@ from body_examples import convex_bodies, star_bodies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from marks import slow
 
 from geometry.bodies import Affine, Ball, Box, CrossPolytope, Polytope, Voxels, Zonotope, cube, ellipsoid
 from geometry.crystals import crystal_generators, explicit, wulff_crystal
@@ -80,7 +81,7 @@ def test_bounds_in_high_dimension():
     assert float(phi(CrossPolytope(3072), Linf()).gap.lower) > 1.25
 
 
-@pytest.mark.parametrize("dim", (2, 3))
+@pytest.mark.parametrize("dim", (2, slow(3)))
 @pytest.mark.parametrize("norm", NORMS, ids=str)
 def test_no_body_beats_the_bound(dim, norm):
     for name, body in (convex_bodies(dim) | star_bodies(dim)).items():

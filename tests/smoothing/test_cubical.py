@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from marks import slow
+from marks import slow, thinned
 
 from smoothing import certify_radius
 from smoothing.methods.cubical import AlongAxis, AlongDiagonal
@@ -52,8 +52,8 @@ def needed(log_ratio, weight=None):
 @pytest.mark.parametrize(
     ("spec", "potential", "edge"),
     [
-        ("exp-linf:k=1", lambda r: r, 26.0),
-        ("exp-linf:k=2", lambda r: r**2, 5.0),
+        slow("exp-linf:k=1", lambda r: r, 26.0),
+        slow("exp-linf:k=2", lambda r: r**2, 5.0),
         ("exp-linf:k=3,j=0.5", lambda r: r**3 + 0.5 * np.log(r), 3.0),
         ("pow-linf:k=2,a=8", lambda r: 8 * np.log1p(r * r), 12.0),
     ],
@@ -110,7 +110,7 @@ SPREAD = [
 
 @pytest.mark.parametrize("norm", ["l1", "linf"])
 @pytest.mark.parametrize("dim", [slow(2), 10, slow(784), 150528])
-@pytest.mark.parametrize("spec", SPREAD)
+@pytest.mark.parametrize("spec", thinned(SPREAD, 0.5))
 def test_above_the_differential_radius(spec, dim, norm):
     """The other half of the sandwich, from rows of the table that share no numerics with this method."""
     spec = spec.format(part=(dim - 1) / 3, a1=dim + 1.5, a2=dim / 2 + 1.0)

@@ -6,6 +6,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 import torch
+from marks import slow
 from scipy import stats
 
 from smoothing.draws import Source
@@ -106,7 +107,7 @@ def test_seeds_of_64_bits_are_seeds_of_64_bits():
             Source(CPU, seed)
 
 
-@pytest.mark.parametrize("p", [1 / 3, 0.5, 0.9, 1.5, 3, 8, 64, 1000])
+@pytest.mark.parametrize("p", [1 / 3, 0.5, 0.9, 1.5, 3, 8, 64, slow(1000)])
 def test_quantile_tables_against_forty_digits(p):
     """t(e) of exponential-power noise: the tail mass beyond it is e^-e, by mpmath's incomplete gamma function."""
     exponents = 2.0 ** np.random.default_rng(7).uniform(-31, 4.4, 25)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 from command_runs import CERTIFY, TRAIN, TRAINED, call, lines, outcome, settle, start, undisturbed
+from marks import slow
 
 from smoothing import parse_noise
 from smoothing.voting import Voter
@@ -56,7 +57,7 @@ def complaint(command: str, *argv: object) -> str:
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [slow(1), 2])
 def test_ctrl_c_finishes_the_image(threads: int) -> None:
     """Its row is written, the line says how far it came, and the same command ends in the same bytes."""
     want = undisturbed()
@@ -77,7 +78,7 @@ def test_ctrl_c_finishes_the_image(threads: int) -> None:
     assert Path("run/rows.jsonl").read_bytes() == want
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [slow(1), 2])
 def test_a_second_ctrl_c_stops_at_once(threads: int) -> None:
     """In the middle of an image that would take minutes, whatever the threads are at."""
     want = undisturbed()

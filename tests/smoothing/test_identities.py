@@ -172,7 +172,7 @@ def test_steep_spheres_tend_to_the_uniform_ball(dim, k):
     np.testing.assert_allclose(k * (1 - found.radius / limit), np.euler_gamma, rtol=0, atol=2 * dim / k)
 
 
-@pytest.mark.parametrize(("dim", "k"), [(3, 30_000), slow(10, 100_000)])
+@pytest.mark.parametrize(("dim", "k"), [slow(3, 30_000), slow(10, 100_000)])
 def test_spheres_too_steep_for_the_level_set_are_nearly_the_uniform_ball(dim, k):
     """Beyond k = 100 max(d, 100) the differential method answers: sound, and within a percent of R_∞ at ρ = 0.6."""
     rho = (0.6, 0.75, 0.99)

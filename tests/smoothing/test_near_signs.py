@@ -142,7 +142,8 @@ def test_samples_of_what_no_other_table_resolves(noise: str, dim: int) -> None:
         *itertools.product(["above", "below"], [1e-6, 1e-9, 1.5e-12, 5e-13, 1e-15]),
         slow("pareto", 1e-6),
         slow("pareto", 1e-9),
-        *itertools.product(["pareto"], [1.5e-12, 5e-13, 1e-15]),
+        slow("pareto", 1.5e-12),
+        *itertools.product(["pareto"], [5e-13, 1e-15]),
     ],
 )
 def test_the_limit_is_laplace_noise(family: str, distance: float, dim: int) -> None:

@@ -254,6 +254,7 @@ def test_training_leaves_only_its_results() -> None:
     assert sorted(contents("whole").keys() - {".lock"}) == sorted(TRAINED)
 
 
+@pytest.mark.slow
 def test_training_killed_once() -> None:
     argv = (*TRAIN, "--epochs", 40, "--loss", "stability", "--out")
     process = start("train", *argv, "killed")

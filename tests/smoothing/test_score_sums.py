@@ -95,7 +95,7 @@ def test_one_pareto_score(a: float) -> None:
     assert_just_above(law.upper(W), exact, law.accuracy)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 5, 10, 20])
+@pytest.mark.parametrize("dim", [2, 3, 5, slow(10), slow(20)])
 def test_uniform_scores_against_the_irwin_hall_law(dim: int) -> None:
     """Pareto at a = 1: S = 4 I - 2d with I a sum of d uniforms on [0, 1], in exact rationals."""
     law = SumOfScores(pareto(1), dim)
@@ -109,7 +109,7 @@ def test_uniform_scores_against_the_irwin_hall_law(dim: int) -> None:
             assert_just_above(at(law, float(2 * tail)), exact, law.accuracy)
 
 
-@pytest.mark.parametrize(("p", "s"), [(0.5, 0.7), (0.5, 300), (1.5, 6), (3, 0.1), slow(40, 200)])
+@pytest.mark.parametrize(("p", "s"), [(0.5, 0.7), (0.5, 300), (1.5, 6), slow(3, 0.1), slow(40, 200)])
 def test_two_scores_against_nested_quadrature(p: float, s: float) -> None:
     """P(S > s) and E[S; S > s] as integrals over the first coordinate of the second one's closed forms."""
     with mp.workdps(30):
@@ -208,7 +208,7 @@ def _panels(left: float, right: float, count: int) -> tuple[np.ndarray, np.ndarr
 
 
 @pytest.mark.parametrize("make", [lambda: pareto(3), lambda: pareto(30)])
-@pytest.mark.parametrize("dim", [2, 5])
+@pytest.mark.parametrize("dim", [2, slow(5)])
 def test_bounded_scores_stay_below_as_many_signs(make: Callable[[], Score], dim: int) -> None:
     """Σ σ_i |s_i| is dominated in convex order by top · Σ σ_i."""
     score = make()
@@ -235,7 +235,7 @@ def test_mean_of_the_best_set_grows_as_the_set_shrinks(p: float, dim: int) -> No
 @pytest.mark.parametrize(
     "make", [lambda: exp_power(0.5), lambda: exp_power(0.9), lambda: exp_power(2), lambda: pareto(3)]
 )
-@pytest.mark.parametrize("dim", [1, 3, 150])
+@pytest.mark.parametrize("dim", [1, 3, slow(150)])
 def test_moments_bound_every_score(make: Callable[[], Score], dim: int) -> None:
     """The way out where no table resolves the law lies above T, and not far: √(π/2) at q = 1 if S is near normal."""
     law = SumOfScores(make(), dim)

@@ -180,6 +180,7 @@ def runs(tmp_path_factory):
     return RunFolder.read(folder / "fixed"), RunFolder.read(folder / "until"), folder
 
 
+@pytest.mark.slow
 def test_an_adaptive_run_answers_like_the_fixed_one_for_a_fraction(runs):
     fixed, until, _ = runs
     spent = np.array([row.n for row in until.rows])

@@ -62,6 +62,7 @@ def test_the_sweep_is_run_stored_drawn_and_resumed(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("short")
+@pytest.mark.slow
 def test_a_budget_takes_the_beginning(tmp_path, capsys):
     """A budget of nothing is one trial: the first."""
     experiments.main(["--dataset", "digits", "--out", str(tmp_path), "--budget", "1e-9", "--json"])

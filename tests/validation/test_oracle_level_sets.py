@@ -41,7 +41,7 @@ def number(value: arb) -> mp.mpf:
         return mp.mpf(value.str(50, radius=False))
 
 
-@pytest.mark.parametrize("dim", [10, 784, *(slow(dim) for dim in (2, 3, 150528))])
+@pytest.mark.parametrize("dim", [784, *(slow(dim) for dim in (2, 3, 10, 150528))])
 def test_gaussian(dim: int) -> None:
     """R = Φ_N⁻¹(ρ)/√2: for k = 2, j = 0 every level set is a half-space."""
     for rho in EVERY_RHO:
@@ -253,7 +253,7 @@ CUBES = [
 ]
 
 
-@pytest.mark.parametrize(("noise", "params"), [*CUBES[:2], *(slow(*case) for case in CUBES[2:])])
+@pytest.mark.parametrize(("noise", "params"), [CUBES[0], *(slow(*case) for case in CUBES[1:])])
 def test_cubes_lie_above_the_differential_method(noise: str, params: dict[str, float]) -> None:
     for norm, direction in level_set_cases.WAYS.items():
         if norm == "l2":
