@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from marks import slow
 
 from cotype import nogo
 from geometry.cli import run
@@ -31,7 +32,7 @@ def test_the_table_says_what_the_ceiling_was_attained_with(capsys):
     assert "lp:p=4 adversary, dim 100" in text and "random signs, m = " in text and "Gaussian" in text
 
 
-@pytest.mark.parametrize("norm", ["l2", "linf"])
+@pytest.mark.parametrize("norm", [slow("l2"), "linf"])
 def test_sweep_draws_a_figure(tmp_path, capsys, norm):
     out = tmp_path / "sub" / "sweep.svg"
     found = document(capsys, "--norm", norm, "--dim", "256", "--sweep", "--out", str(out))

@@ -136,7 +136,7 @@ def test_signed_permutations_change_nothing(norm):
         assert here.lower <= there.upper * (1 + 1e-9) and there.lower <= here.upper * (1 + 1e-9), name
 
 
-@pytest.mark.parametrize("norm", [L1(), L2(), Linf()], ids=str)
+@pytest.mark.parametrize("norm", [L1(), slow(L2()), slow(Linf())], ids=str)
 def test_three_ways_agree(norm):
     for name, body in convex_bodies(3).items():
         found = phi(body, norm)

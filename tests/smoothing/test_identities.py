@@ -241,7 +241,7 @@ def test_light_pareto_tends_to_laplace(norm, dim, theorem, a):
     ("dim", "a"),
     [
         (3, 25),
-        (3, 100),
+        slow(3, 100),
         (784, 20),
         slow(5, 100),
         slow(10, 25),

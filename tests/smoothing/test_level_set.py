@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from marks import slow
+from marks import slow, thinned
 from scipy import integrate, optimize, stats
 
 from geometry.norms import L1, L2, Linf
@@ -68,7 +68,7 @@ def test_walls(spec, dim):
             np.testing.assert_allclose(value[:-1], uniform, rtol=20 * dim / k)
 
 
-@pytest.mark.parametrize("dim", [2, 10, 784])
+@pytest.mark.parametrize("dim", [slow(2), 10, 784])
 @pytest.mark.parametrize(
     "spec", ["exp-l2:k=2", "exp-l2:k=40", "exp-l2:k=7,j=1.5", "exp-l2:k=700,j=1.5", "pow-l2:k=3,a={a}"]
 )
@@ -152,7 +152,7 @@ BRUTE = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "dim", "rho", "potential", "edge"), BRUTE, ids=[case[0] for case in BRUTE])
+@pytest.mark.parametrize(("spec", "dim", "rho", "potential", "edge"), thinned(BRUTE, 0.7))
 def test_against_brute_force(spec, dim, rho, potential, edge):
     """The radius's own equations, from the definition: at the shift R one threshold gives 1/2 and 1-ρ."""
     shift = float(radius(parse_noise(spec, dim=dim, scale=1.0), rho)[0])

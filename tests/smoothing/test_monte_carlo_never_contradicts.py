@@ -58,7 +58,7 @@ QUICK = [(spec, dim, norm) for dim in (2, 10) for spec in specs(dim) for norm in
 QUICK += [(spec, 5, norm) for spec in specs(5) if spec.startswith("body") for norm in NORMS]
 SLOW = [(spec, 784, norm) for spec in specs(784) for norm in NORMS]
 SLOW += [(spec, 3072, norm) for spec in LARGE for norm in NORMS]
-CELLS = [*thinned(QUICK, 0.4), *(slow(*cell) for cell in SLOW)]
+CELLS = [*thinned(QUICK, 0.3), *(slow(*cell) for cell in SLOW)]
 ALPHA = 1e-6 / ((len(QUICK) + len(SLOW)) * len(RHO) * (1 + DIRECTIONS))
 
 

@@ -91,7 +91,7 @@ def test_larger_balls_have_smaller_radii(noise, rho):
     assert r1 >= r2 * ROUNDING and r2 >= rinf * ROUNDING
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(noise=noises(), norm=st.sampled_from(NORMS), many=st.lists(rhos, min_size=1, max_size=6))
 def test_batch_equals_loop(noise, norm, many):
     batch = radius(noise, norm, many)
@@ -99,7 +99,7 @@ def test_batch_equals_loop(noise, norm, many):
     np.testing.assert_allclose(batch, loop, rtol=1e-13)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(noise=noises(), norm=st.sampled_from(NORMS), rho=rhos)
 def test_theorems_of_a_cell_agree_within_their_ordering(noise, norm, rho):
     """No sound radius exceeds a tight one; tight ones are equal; none is negative or NaN."""

@@ -175,7 +175,7 @@ def test_tails_against_the_contour_integral(p: float, dim: int) -> None:
 
 
 @pytest.mark.parametrize(("p", "own"), [(0.8, 1e-13), (0.5, 1e-7)])
-@pytest.mark.parametrize("dim", [12, 784])
+@pytest.mark.parametrize("dim", [12, slow(784)])
 def test_heavy_scores_against_the_characteristic_function(p: float, own: float, dim: int) -> None:
     """E|S-s| = (2/π) ∫ (1 - cos(ts) φ(t)^d) dt/t², where the tail is not yet small; infinite variance at p = 1/2.
 

@@ -232,7 +232,7 @@ TIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("spec", "norm"), thinned(TIGHT, 0.6))
+@pytest.mark.parametrize(("spec", "norm"), thinned(TIGHT, 0.4))
 @pytest.mark.parametrize("dim", [1, 3072])
 def test_never_above_a_tight_radius(spec, norm, dim):
     q, adversary = noise(spec, dim, scale=0.7), parse_norm(norm)
