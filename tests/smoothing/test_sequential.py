@@ -209,6 +209,15 @@ def test_a_row_of_an_adaptive_run_is_read_with_its_own_bound(runs):
     )
 
 
+@given(st.integers(0, 3000), st.integers(0, 3000), st.sampled_from([0.01, 0.05, 0.2, 0.7]))
+def test_the_width_is_known_when_the_bounds_say_so(k, failures, width):
+    """Bets that save the search for the bounds change no answer."""
+    n = k + failures + 1
+    stop = Stopping(parse_until([f"width={width}"]), parse_noise("uniform", dim=2, sigma=1), 0.001)
+    low, high = betting_lower(k, n, 0.001), betting_upper(k, n, 0.001)
+    assert stop(k, n) == (high <= 0.5 or high - low <= width)
+
+
 def test_width(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     certify(
