@@ -99,7 +99,7 @@ class Stopping:
         return bool((reached | refuted).all())
 
     def _within(self, width: float, k: int, n: int) -> bool:
-        """Are the bounds on ρ that near? Finding them takes milliseconds, so bets first: most often they rule it out."""
+        """Are the bounds on ρ that near? Finding them takes milliseconds, so bets first: most often they say no."""
         share = k / n
         right = min(share + width / 2, (share + 1) / 2)
         left = right - width
