@@ -234,6 +234,8 @@ def test_voting_prints_every_noise_over_the_floor():
     (case,) = json.loads(done.stdout)["cases"]
     assert case["model"] == "small-cnn" and len(case["rates"]) == 14
     assert all(rate > 0 for rate in case["rates"].values())
+    assert len(case["floors"]) == 3 and case["rates"]["floor"] == case["floors"][case["floor"]]
+    assert case["rates"]["floor"] == max(case["floors"].values())
     done = run("--only", "nothing", command="benchmarks.voting")
     assert done.returncode == 2 and "no model's name" in done.stderr
 
