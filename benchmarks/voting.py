@@ -139,9 +139,10 @@ def measure(case: Case, args: Any) -> dict[str, Any]:
     tuned = Voter(fast, parse_noise("gaussian", dim=x.numel(), sigma=SIGMA), case.classes)
     # As the command does with --batch auto: the floor has the best of several batches too.
     tuned.tune(case.shape)
+    lanes = tuned.lanes if tuned.lanes > 1 else None
     for spec in NOISES:
         noise = parse_noise(spec.replace("2d", str(2 * x.numel())), dim=x.numel(), sigma=SIGMA)
-        voter = Voter(fast, noise, case.classes, batch=tuned.batch)
+        voter = Voter(fast, noise, case.classes, batch=tuned.batch, lanes=lanes)
         loops[spec] = lambda n, voter=voter: voter.count(x, n, seed=0, image=0)  # type: ignore[misc]
     missing = add_peers(loops, model, x, case, args)
     for loop in loops.values():

@@ -99,7 +99,10 @@ def vote(
     voter.check(test.shape)
     if auto:
         voter.tune(test.shape)
-        print(f"batch: {voter.batch}", file=sys.stderr)
+        print(
+            f"batch: {voter.batch}" + (f" in each of {voter.lanes} lanes" if voter.lanes > 1 else ""),
+            file=sys.stderr,
+        )
     name = torch.cuda.get_device_name(home) if home.type == "cuda" else device.type
     facts = {**facts, "batch": voter.batch, "device": name}
     label = file_label(kind(test), settings["model"], noise.spec, f"sigma{noise.sigma:.4g}")

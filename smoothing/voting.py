@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from geometry.errors import InputError
-from smoothing.batching import best_batch, out_of_memory
+from smoothing.batching import FASTER, best_batch, out_of_memory
 from smoothing.lanes import Blocks, models_of, run_lanes
 from smoothing.noise import Noise
 
@@ -152,10 +152,28 @@ class Voter:
             )
 
     def tune(self, shape: tuple[int, ...]) -> None:
-        """Set ``batch`` to the fastest one for images of this shape, after a short probe."""
+        """Set ``batch`` to the fastest one for images of this shape, after a probe of seconds.
+
+        Where all threads would share large images and the cores are few, lanes are tried too, with as many images in
+        flight: on a busy machine they do not wait for each other's layers.
+        """
         most = block_size(self.noise.dim, ESTIMATION, self.device.type)
         models, threads = self._models(self.lanes)
-        self.batch = best_batch(models, shape, most, self.device, self.dtype, threads)
+        self.batch, rate = best_batch(models, shape, most, self.device, self.dtype, threads)
+        cores = torch.get_num_threads()
+        if self.device.type != "cpu" or threads is not None or not 1 < cores <= most:
+            return
+        models = models_of(self.model, cores)
+        if len(models) < cores:
+            return
+        try:
+            batch, side_by_side = best_batch(models, shape, most // cores, self.device, self.dtype, 1)
+        except Exception as error:
+            if out_of_memory(error):
+                return
+            raise
+        if side_by_side > FASTER * rate:
+            self.batch, self.lanes, self._threads = batch, cores, 1
 
     def count(
         self,

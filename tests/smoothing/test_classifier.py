@@ -524,6 +524,41 @@ def test_the_probe_takes_a_batch_that_fits(most):
         Voter(Tight(0, NO_MEMORY[0]), parse_noise("gaussian", dim=16, sigma=1), 10).tune((16,))
 
 
+@pytest.mark.parametrize(
+    ("side_by_side", "lanes", "batch"), [(90.0, 1, 8), (101.0, 1, 8), (120.0, 2, 4), (None, 1, 8)]
+)
+def test_large_images_go_side_by_side_where_that_is_faster(monkeypatch, side_by_side, lanes, batch):
+    """At least by more than the clock's noise, with as many images in flight, and for the same votes."""
+    asked = []
+
+    def probe(models, shape, most, device, dtype, threads):
+        asked.append((len(models), most, threads))
+        if threads is None:
+            return 8, 100.0
+        if side_by_side is None:
+            raise NO_MEMORY[1]
+        return 4, side_by_side
+
+    monkeypatch.setattr("smoothing.voting.best_batch", probe)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    dim = 1 << 15
+    model = nn.Sequential(nn.Flatten(), nn.Linear(dim, 3)).eval()
+    nn.init.constant_(model[1].weight, 0)
+    with torch.no_grad():
+        model[1].weight[0, :50], model[1].weight[1, 50:99] = (
+            1,
+            1,
+        )  # small sums: the same on any number of threads
+    noise = parse_noise("uniform", dim=dim, sigma=1)
+    plain, tuned = Voter(model, noise, 3), Voter(model, noise, 3)
+    tuned.tune((dim,))
+    assert asked == [(1, 10, None), (2, 5, 1)]
+    assert (tuned.lanes, tuned.batch) == (lanes, batch)
+    x = torch.zeros(dim)
+    votes = [voter.count(x, 75, seed=1, image=0).counts.tolist() for voter in (plain, tuned)]
+    assert votes[0] == votes[1] and sum(votes[0]) == 75
+
+
 def test_models_in_channels_last_get_such_images_and_the_same_pixels():
     class Seeing(nn.Module):
         def __init__(self):
