@@ -5,7 +5,7 @@ so the noise does not depend on batch size, order, number of workers or a restar
 device into a reused buffer, votes are counted there, and one synchronisation ends an image.
 
 On CPU the blocks of small images go to ``lanes``. Large images go one lane's way, with all threads inside the layers:
-there the weights are what has to be read.
+there the weights are what has to be read. (``tune`` finds out whether this machine has it otherwise.)
 """
 
 from __future__ import annotations
