@@ -106,7 +106,7 @@ def parser() -> cli.Parser:
     ):
         p.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"a copy of {what}: adds its column")
     p.add_argument(
-        "--seconds", type=cli.positive_float, default=1.0, help="of the floor in one repetition (1)"
+        "--seconds", type=cli.positive_float, default=2.0, help="of the floor in one repetition (2)"
     )
     p.add_argument(
         "--repetitions", type=cli.positive_int, default=5, metavar="N", help="of which medians are shown (5)"
@@ -145,6 +145,7 @@ def measure(case: Case, args: Any) -> dict[str, Any]:
         voter = Voter(fast, noise, case.classes, batch=tuned.batch, lanes=lanes)
         loops[spec] = lambda n, voter=voter: voter.count(x, n, seed=0, image=0)  # type: ignore[misc]
     missing = add_peers(loops, model, x, case, args)
+    draw_until_compiled(x.numel())
     for loop in loops.values():
         loop(min(n, case.batches[-1]))
     seconds: dict[str, list[float]] = {name: [] for name in loops}
@@ -230,6 +231,21 @@ def add_peers(loops: dict[str, Loop], model: Any, x: Any, case: Case, args: Any)
         except Exception as error:
             missing[name] = f"{type(error).__name__}: {error}"
     return missing
+
+
+def draw_until_compiled(dim: int) -> None:
+    """Noise, until its compiled loops are called in: of a law that is drawn later, at its first number.
+
+    That takes some hundred milliseconds, once in a process: in the second of a turn they would be a third of it.
+    """
+    import torch
+
+    from smoothing.noises import parse_noise
+
+    noise, buffer = parse_noise("uniform", dim=dim, sigma=SIGMA), torch.empty(10, dim)
+    end = time.perf_counter() + 3
+    while time.perf_counter() < end:
+        noise.sample(out=buffer, generator=0)
 
 
 def timed(loop: Loop, n: int, device: str) -> float:

@@ -1,10 +1,11 @@
-"""How many noisy copies go through the model at once: found by a short probe, halved where memory runs out."""
+"""How noisy copies go through the model: found by a short probe, halved where memory runs out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
@@ -12,6 +13,21 @@ from torch import nn
 
 FASTER = 1.02
 """By which another way must be: less is the clock's noise."""
+_HOPELESS = 0.8
+"""Of the best rate: from here on it is not the clock's noise."""
+_TURNS = 3
+
+
+@dataclass(frozen=True)
+class Way:
+    """``batch`` copies in each of the models, one a lane, which are called side by side.
+
+    Each on ``threads`` of torch's threads; a single one on all of them where None.
+    """
+
+    models: Sequence[nn.Module]
+    threads: int | None
+    batch: int
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -29,47 +45,67 @@ def lay_out(model: nn.Module, shape: Sequence[int]) -> None:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
-def best_batch(
-    models: Sequence[nn.Module],
-    shape: Sequence[int],
-    most: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    threads: int | None = None,
-) -> tuple[int, float]:
-    """The fastest of ``most``, its half, its quarter, …, and its images a second; sizes that do not fit are left out.
+@dataclass(frozen=True)
+class Probe:
+    """Times ways for images of one shape, layout, device and type."""
 
-    The models, one of each lane, are called side by side on ``threads`` threads of torch's each; the first alone on all
-    where None. The model's own error where not even one image fits.
-    """
-    best, best_rate, batch = 1, 0.0, most
-    before = torch.get_num_threads()
-    each, models = (before, models[:1]) if threads is None else (threads, models)
-    try:
-        torch.set_num_threads(each)
-        with ThreadPoolExecutor(len(models), initializer=torch.set_num_threads, initargs=(each,)) as pool:
-            while batch:
-                rate = 0.0
-                try:
-                    ready = [torch.rand(batch, *shape, device=device, dtype=dtype) for _ in models]
-                    run = map if threads is None else pool.map
-                    rate = sum(run(_rate, models, ready))
-                except Exception as error:
-                    if not out_of_memory(error) or batch == 1:
-                        raise
-                if rate > FASTER * best_rate:
-                    best, best_rate = batch, rate
-                elif rate < 0.8 * best_rate:
-                    break  # smaller ones only lose more
-                batch //= 2
-    finally:
-        torch.set_num_threads(before)
-    return best, best_rate
+    shape: Sequence[int]
+    channels_last: bool
+    device: torch.device
+    dtype: torch.dtype
+
+    def best_batch(self, most: Way) -> tuple[Way, float]:
+        """The fastest of ``most``'s batch, its half, its quarter, …, and its rate; those that do not fit are left out.
+
+        The model's own error where not even one image fits.
+        """
+        best, best_rate, way = replace(most, batch=1), 0.0, most
+        while way.batch:
+            rate = 0.0
+            try:
+                rate = self.rate(way)
+            except Exception as error:
+                if not out_of_memory(error) or way.batch == 1:
+                    raise
+            if rate > FASTER * best_rate:
+                best, best_rate = way, rate
+            elif rate < _HOPELESS * best_rate:
+                break  # smaller ones only lose more
+            way = replace(way, batch=way.batch // 2)
+        return best, best_rate
+
+    def better(self, first: tuple[Way, float], second: tuple[Way, float]) -> Way:
+        """The first unless the second is faster: timed in turns where their rates are close, as minutes differ."""
+        (a, rate_a), (b, rate_b) = first, second
+        if min(rate_a, rate_b) > _HOPELESS * max(rate_a, rate_b):
+            turns = [(self.rate(a), self.rate(b)) for _ in range(_TURNS)]
+            rate_a, rate_b = (median(rates) for rates in zip(*turns, strict=True))
+        return b if rate_b > FASTER * rate_a else a
+
+    def rate(self, way: Way) -> float:
+        """Images a second."""
+        before = torch.get_num_threads()
+        each = way.threads or before
+        try:
+            torch.set_num_threads(each)
+            ready = [self._ready(way.batch) for _ in way.models]
+            if way.threads is None:
+                return _rate(way.models[0], ready[0])
+            with ThreadPoolExecutor(
+                len(way.models), initializer=torch.set_num_threads, initargs=(each,)
+            ) as pool:
+                return sum(pool.map(_rate, way.models, ready))
+        finally:
+            torch.set_num_threads(before)
+
+    def _ready(self, batch: int) -> torch.Tensor:
+        images = torch.rand(batch, *self.shape, device=self.device, dtype=self.dtype)
+        return images.contiguous(memory_format=torch.channels_last) if self.channels_last else images
 
 
 @torch.inference_mode()
 def _rate(model: nn.Module, ready: torch.Tensor) -> float:
-    """Images a second: the median of some passes after a first, or one pass where that takes its time."""
+    """The median of some passes after a first, or one pass where that takes its time."""
     seconds: list[float] = []
     while len(seconds) < 4 or (sum(seconds) < 0.3 and len(seconds) < 50):
         start = time.perf_counter()

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from geometry.errors import InputError
-from smoothing.batching import FASTER, best_batch, out_of_memory
+from smoothing.batching import Probe, Way, out_of_memory
 from smoothing.lanes import Blocks, models_of, run_lanes
 from smoothing.noise import Noise
 
@@ -159,7 +159,10 @@ class Voter:
         """
         most = block_size(self.noise.dim, ESTIMATION, self.device.type)
         models, threads = self._models(self.lanes)
-        self.batch, rate = best_batch(models, shape, most, self.device, self.dtype, threads)
+        last = self.channels_last and len(shape) == 3
+        probe = Probe(shape, last, self.device, self.dtype)
+        found = probe.best_batch(Way(models, threads, most))
+        self.batch = found[0].batch
         cores = torch.get_num_threads()
         if self.device.type != "cpu" or threads is not None or not 1 < cores <= most:
             return
@@ -167,13 +170,12 @@ class Voter:
         if len(models) < cores:
             return
         try:
-            batch, side_by_side = best_batch(models, shape, most // cores, self.device, self.dtype, 1)
+            best = probe.better(found, probe.best_batch(Way(models, 1, most // cores)))
         except Exception as error:
             if out_of_memory(error):
                 return
             raise
-        if side_by_side > FASTER * rate:
-            self.batch, self.lanes, self._threads = batch, cores, 1
+        self.batch, self.lanes, self._threads = best.batch, len(best.models), best.threads
 
     def count(
         self,

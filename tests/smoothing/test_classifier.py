@@ -11,6 +11,7 @@ from torch import nn
 
 from geometry.errors import InputError
 from smoothing import ABSTAIN, SmoothedClassifier, parse_noise
+from smoothing.batching import Probe
 from smoothing.confidence import binomial_p_value, clopper_pearson_lower
 from smoothing.theorems import certify_radius
 from smoothing.voting import ESTIMATION, PREDICTION, SELECTION, Voter
@@ -524,23 +525,40 @@ def test_the_probe_takes_a_batch_that_fits(most):
         Voter(Tight(0, NO_MEMORY[0]), parse_noise("gaussian", dim=16, sigma=1), 10).tune((16,))
 
 
-@pytest.mark.parametrize(
-    ("side_by_side", "lanes", "batch"), [(90.0, 1, 8), (101.0, 1, 8), (120.0, 2, 4), (None, 1, 8)]
-)
-def test_large_images_go_side_by_side_where_that_is_faster(monkeypatch, side_by_side, lanes, batch):
-    """At least by more than the clock's noise, with as many images in flight, and for the same votes."""
-    asked = []
+def lane_numbers(monkeypatch, side_by_side):
+    """Two cores on which all threads together make 100 images a second at batches of 10, and two lanes as given.
 
-    def probe(models, shape, most, device, dtype, threads):
-        asked.append((len(models), most, threads))
-        if threads is None:
-            return 8, 100.0
+    The list names every rate that was asked for: lanes, batch, threads.
+    """
+    asked, turns = [], iter(side_by_side or ())
+
+    def rate(_, way):
+        asked.append((len(way.models), way.batch, way.threads))
+        if way.threads is None:
+            return 100.0 if way.batch == 10 else 60.0
         if side_by_side is None:
             raise NO_MEMORY[1]
-        return 4, side_by_side
+        return next(turns) if way.batch == 5 else 0.0
 
-    monkeypatch.setattr("smoothing.voting.best_batch", probe)
+    monkeypatch.setattr(Probe, "rate", rate)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("side_by_side", "lanes"),
+    [
+        ((70.0,), 1),  # hopeless: asked for once
+        ((130.0,), 2),
+        ((119.0, 101.0, 101.0, 99.0), 1),  # the clock's noise
+        ((90.0, 150.0, 103.0, 103.0), 2),  # the first answer was a bad minute's
+        ((120.0, 70.0, 101.0, 130.0), 1),
+        (None, 1),
+    ],
+)
+def test_large_images_go_side_by_side_where_that_is_faster(monkeypatch, side_by_side, lanes):
+    """At least by more than the clock's noise, with as many images in flight, and for the same votes."""
+    asked = lane_numbers(monkeypatch, side_by_side)
     dim = 1 << 15
     model = nn.Sequential(nn.Flatten(), nn.Linear(dim, 3)).eval()
     nn.init.constant_(model[1].weight, 0)
@@ -551,8 +569,9 @@ def test_large_images_go_side_by_side_where_that_is_faster(monkeypatch, side_by_
     noise = parse_noise("uniform", dim=dim, sigma=1)
     plain, tuned = Voter(model, noise, 3), Voter(model, noise, 3)
     tuned.tune((dim,))
-    assert asked == [(1, 10, None), (2, 5, 1)]
-    assert (tuned.lanes, tuned.batch) == (lanes, batch)
+    assert asked[:2] == [(1, 10, None), (1, 5, None)]  # which is hopeless
+    assert (tuned.lanes, tuned.batch) == (lanes, 10 // lanes)
+    assert asked.count((2, 5, 1)) == len(side_by_side or "1")
     x = torch.zeros(dim)
     votes = [voter.count(x, 75, seed=1, image=0).counts.tolist() for voter in (plain, tuned)]
     assert votes[0] == votes[1] and sum(votes[0]) == 75
