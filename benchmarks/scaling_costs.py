@@ -82,7 +82,7 @@ def throughput(case: Case, args: Any) -> dict[str, Any]:
             for name, counted in ways.items():
                 warm, clock = (WARM, cpu_seconds) if "worker" in name else (0.0, time.process_time)
                 rate, cost, seconds = timed(counted, case.n + 64, warm, args.seconds, clock)
-                counted.close()  # type: ignore[attr-defined]
+                counted.close()
                 rates.setdefault(name, []).append(rate)
                 costs.setdefault(name, []).append(cost)
                 paces += seconds if name == "1 worker" else []

@@ -26,7 +26,7 @@ RS4A_NOISES = {
 
 def rs4a(folder: Path, model: Any, x: Any, family: str, sigma: float, batch: int) -> Loop:
     """``smooth_predict_hard`` of tonyduan/rs4a under its own noise."""
-    with _path(folder):
+    with on_path(folder):
         smooth = importlib.import_module("src.smooth")
         noises = importlib.import_module("src.noises")
     name, parameters = RS4A_NOISES[family]
@@ -44,7 +44,7 @@ def cohen(folder: Path, model: Any, x: Any, num_classes: int, sigma: float, batc
 
     if not hasattr(scipy.stats, "binom_test"):  # gone since SciPy 1.12; not used by what is timed
         scipy.stats.binom_test = None
-    with _path(folder / "code"):
+    with on_path(folder / "code"):
         core = importlib.import_module("core")
     local = types.SimpleNamespace(**vars(torch) | {"randn_like": lambda t, device: torch.randn_like(t)})
     vars(core)["torch"] = local
@@ -61,7 +61,7 @@ def art(folder: Path, model: Any, x: Any, num_classes: int, sigma: float, batch:
     """``_prediction_counts`` of the adversarial-robustness-toolbox; it holds all samples at once, so in thousands."""
     import torch
 
-    with _path(folder):
+    with on_path(folder):
         module = importlib.import_module("art.estimators.certification.randomized_smoothing")
     smooth = module.PyTorchRandomizedSmoothing(
         model=model,
@@ -81,7 +81,7 @@ def art(folder: Path, model: Any, x: Any, num_classes: int, sigma: float, batch:
 
 
 @contextmanager
-def _path(folder: Path) -> Any:
+def on_path(folder: Path) -> Any:
     sys.path.insert(0, str(folder))
     try:
         yield

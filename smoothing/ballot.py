@@ -76,12 +76,13 @@ def vote(
     progress: Progress,
 ) -> Voted:
     """Count the votes that the run folder does not hold yet, row by row; Ctrl-C ends it after an image."""
-    from contextlib import ExitStack
+    from contextlib import ExitStack, closing
 
     import torch
 
     from geometry.errors import InputError
     from geometry.interrupts import gentle_stop
+    from smoothing.abreast import count_abreast
     from smoothing.batching import lay_out
     from smoothing.counting import Plan, count_here
     from smoothing.models.precision import in_precision
@@ -127,7 +128,8 @@ def vote(
             return test.images([i])[0]
 
         if args.workers is None or not todo:
-            counted = count_here(voter, todo, load, plan)
+            count = count_abreast if stop is not None and voter.lanes > 1 else count_here
+            counted = stack.enter_context(closing(count(voter, todo, load, plan)))
         else:
             from smoothing.cluster import Job, counting_on
 

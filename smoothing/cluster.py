@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,7 +170,7 @@ def connected(workers: int | str, device: str) -> Iterator[tuple[Any, int]]:
 @contextmanager
 def counting_on(
     workers: int | str, job: Job, images: list[int], load: Callable[[int], np.ndarray]
-) -> Iterator[Iterator[Counted]]:
+) -> Iterator[Generator[Counted, None, None]]:
     """The votes of ``images`` in their order, while Ray is up; ``load`` brings an image, here on the driver."""
     with connected(workers, job.device) as (ray, number):
         yield count_units(ray, number, job, images, load)
@@ -178,7 +178,7 @@ def counting_on(
 
 def count_units(
     ray: Any, workers: int, job: Job, images: list[int], load: Callable[[int], np.ndarray]
-) -> Iterator[Counted]:
+) -> Generator[Counted, None, None]:
     """Start the workers, keep them busy, replace those that end; yield the images' votes in their order."""
     plan, kind = job.plan, job.device
     deal = Deal(images, n0=plan.n0, n=plan.n, block=plan.block(job.noise.dim, kind), workers=workers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ def count_unit(voter: Voter, x: torch.Tensor, unit: Unit, plan: Plan) -> Answer:
 
 def count_here(
     voter: Voter, images: Iterable[int], load: Callable[[int], np.ndarray], plan: Plan
-) -> Iterator[Counted]:
+) -> Generator[Counted, None, None]:
     """The votes of ``images``, which ``load`` brings, one after another in this process."""
     for i in images:
         begun = time.perf_counter()

@@ -14,6 +14,7 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Lock
 from typing import TypeVar
 
@@ -91,11 +92,7 @@ def run_lanes(lane: Callable[[int], T], blocks: Blocks, *, lanes: int, threads: 
     """
     if threads is None:
         return [lane(0)]
-    before, interval = torch.get_num_threads(), sys.getswitchinterval()
-    try:
-        # A lane that comes back from a kernel should not wait 5 ms for the interpreter: worth a tenth of the time.
-        sys.setswitchinterval(min(interval, 2e-4))
-        torch.set_num_threads(threads)  # holds for this thread only; new threads take it over
+    with threads_each(threads):
         if lanes <= 1:
             return [lane(0)]
         with ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
@@ -103,6 +100,17 @@ def run_lanes(lane: Callable[[int], T], blocks: Blocks, *, lanes: int, threads: 
                 return list(pool.map(lane, range(lanes)))
             finally:
                 blocks.stop()
+
+
+@contextmanager
+def threads_each(threads: int) -> Iterator[None]:
+    """So many of torch's for this thread and those that it starts, which take turns with the interpreter more often."""
+    before, interval = torch.get_num_threads(), sys.getswitchinterval()
+    try:
+        # A lane that comes back from a kernel should not wait 5 ms for the interpreter: worth a tenth of the time.
+        sys.setswitchinterval(min(interval, 2e-4))
+        torch.set_num_threads(threads)  # holds for this thread only; new threads take it over
+        yield
     finally:
         torch.set_num_threads(before)
         sys.setswitchinterval(interval)

@@ -47,6 +47,10 @@ class Votes:
         return Votes(self.counts + other.counts, self.invalid + other.invalid, self.n + other.n)
 
 
+class Halted(Exception):
+    """Counting was ended before all votes had come."""
+
+
 def reuse_memory() -> None:
     """Let the C library keep freed activations instead of handing them back and faulting them in at every batch.
 
@@ -133,6 +137,12 @@ class Voter:
         self._threads = None if share else 1
         self.channels_last = prefers_channels_last(model)
         self._buffers: dict[int, torch.Tensor] = {}
+        self._blocks: Blocks | None = None
+        self._halted = False
+
+    def on_one_lane(self, model: nn.Module) -> Voter:
+        """Another one, of the same ``model`` or a copy, whose counts do not disturb this one's."""
+        return Voter(model, self.noise, self.num_classes, batch=self.batch, device=self.device, lanes=1)
 
     def check(self, shape: tuple[int, ...]) -> None:
         """InputError unless the model maps images of this shape to ``num_classes`` logits."""
@@ -215,6 +225,9 @@ class Voter:
         start = first // size
         blocks = Blocks(range(start, start - (-n // size)), progress)
         models, threads = self._models(len(blocks))
+        self._blocks = blocks
+        if self._halted:  # asked after the blocks can be found, so that no call of ``halt`` is lost
+            blocks.stop()
 
         def lane(number: int) -> torch.Tensor:
             """Count blocks until none is left."""
@@ -230,8 +243,16 @@ class Voter:
                 return tally.counts()
 
         counts = run_lanes(lane, blocks, lanes=len(models), threads=threads)
+        if self._halted:
+            raise Halted
         total = torch.stack(counts).sum(dim=0).cpu().numpy()
         return Votes(total[:-1], int(total[-1]), n)
+
+    def halt(self) -> None:
+        """Have the count that another thread is in, and those after it, end after a block by ``Halted``."""
+        self._halted = True
+        if self._blocks is not None:
+            self._blocks.stop()
 
     def _models(self, most: int) -> tuple[list[nn.Module], int | None]:
         """A model for each lane, ``most`` of them, and the threads each computes on: all, where None."""
