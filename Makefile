@@ -21,10 +21,11 @@ compare: $(READY)  ## every radius by every method
 figures: $(READY)  ## the paper's figures and docs/results.md, from the stored votes
 	$(BIN)/python -m validation.figures
 
-bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer), the geometry, the votes, the training and the workers
+bench: $(READY)  ## time the radii (RS4A=FOLDER adds the peer), the geometry, the votes and how many, the training and the workers
 	$(BIN)/python -m benchmarks.radii $(if $(RS4A),--rs4a $(RS4A))
 	$(BIN)/python -m benchmarks.geometry
 	$(BIN)/python -m benchmarks.voting $(if $(RS4A),--rs4a $(RS4A))
+	$(BIN)/python -m benchmarks.stopping
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.scaling
 

@@ -48,12 +48,13 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command."""
     args = parser().parse_args(argv)
     check_alpha(args.alpha)
+    peer = import_thresholds(args.peer) if args.peer else None
+    runs = [RunFolder.read(args.runs / name) for name, _, _ in CASES]
     found = []
     with cli.progress(sum(len(radii) for _, _, radii in CASES), "streams", "radius") as bar:
-        for name, norm, radii in CASES:
-            run = RunFolder.read(args.runs / name)
+        for run, (name, norm, radii) in zip(runs, CASES, strict=True):
             for radius in radii:
-                found.append({"run": name, **measure(run, parse_norm(norm), radius, args)})
+                found.append({"run": name, **measure(run, parse_norm(norm), radius, peer, args)})
                 bar.update()
     text = render(found, args)
     if args.write:
@@ -91,7 +92,7 @@ def parser() -> cli.Parser:
     return p
 
 
-def measure(run: RunFolder, norm: Norm, radius: float, args: Any) -> dict[str, Any]:
+def measure(run: RunFolder, norm: Norm, radius: float, peer: Any, args: Any) -> dict[str, Any]:
     """The mean votes of every rule, and more about ours."""
     rng = np.random.default_rng(args.seed)
     most = int(run.settings["n"])
@@ -118,8 +119,8 @@ def measure(run: RunFolder, norm: Norm, radius: float, args: Any) -> dict[str, A
         "ladder": float(votes_until(share_alpha(level, args.alpha, len(rungs)), rungs, p, rng)[0].mean()),
         "fixed": float(most),
     }
-    if args.peer:
-        known = peers_thresholds(args.peer, level, args.alpha, most)
+    if peer is not None:
+        known = peers_thresholds(peer, level, args.alpha, most)
         found["every vote"] = float(votes_until(known, np.arange(1, most + 1), p, rng)[0].mean())
     return found
 
@@ -159,14 +160,18 @@ def share_alpha(level: float, alpha: float, rungs: int) -> Known:
     return known
 
 
-def peers_thresholds(folder: Path, level: float, alpha: float, most: int) -> Known:
-    """Of vvoracek/RS_conf_seq: the votes of n that decide, each way. Its packages are its to bring."""
+def import_thresholds(folder: Path) -> Any:
+    """The module of vvoracek/RS_conf_seq; its packages are its to bring."""
     try:
         with on_path(folder):
-            thresholds = importlib.import_module("thresholds")
+            return importlib.import_module("thresholds")
     except ImportError as error:
         raise InputError(f"--peer {folder}: {error}") from None
-    low, high = (np.array(t) for t in thresholds.get_thresholds(p=level, alpha=alpha, n=most + 1))
+
+
+def peers_thresholds(peer: Any, level: float, alpha: float, most: int) -> Known:
+    """The votes of n that decide, each way. The peer's bets end at a capital of 1/(2α), so half of α is as sure as we are."""
+    low, high = (np.array(votes) for votes in peer.get_thresholds(p=level, alpha=alpha / 2, n=most + 1))
     return lambda k, n: (k <= low[n]) | (k >= high[n])
 
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import mpmath
+import numpy as np
 import pytest
 
-from benchmarks import geometry, geometry_tasks, radii, report, scaling, scaling_costs, worker
+from benchmarks import geometry, geometry_tasks, radii, report, scaling, scaling_costs, stopping, worker
 from benchmarks.cells import DIMS, differential_cells, level_set_cells, single_cells
 from benchmarks.radii import _run, parser
 from benchmarks.results import write_section
@@ -238,6 +240,51 @@ def test_voting_prints_every_noise_over_the_floor():
     assert case["rates"]["floor"] == max(case["floors"].values())
     done = run("--only", "nothing", command="benchmarks.voting")
     assert done.returncode == 2 and "no model's name" in done.stderr
+
+
+class TestStopping:
+    def test_rungs(self):
+        assert stopping.ladder(100_000).tolist() == [100, 1000, 10_000, 100_000]
+        assert [stopping.ladder(n).tolist() for n in (50, 100, 150)] == [[50], [100], [100, 150]]
+
+    def test_streams_end_at_the_first_look_that_knows(self):
+        taken, decided = stopping.votes_until(
+            lambda k, n: (k == 0) | (k >= 30),
+            np.array([10, 20, 35, 50]),
+            np.array([0.0, 1.0, 1e-9 + 0.2]),
+            np.random.default_rng(0),
+        )
+        assert taken.tolist() == [10, 35, 50] and decided.tolist() == [True, True, False]
+
+    def test_the_floor_is_walds(self):
+        for p, level in ((0.9, 0.5), (1.0, 0.75), (0.3, 0.6)):
+            divergence = p * mpmath.log(mpmath.mpf(p) / level)
+            if p < 1:
+                divergence += (1 - p) * mpmath.log((1 - mpmath.mpf(p)) / (1 - mpmath.mpf(level)))
+            found = float(stopping.wald(np.array([p]), level, 0.001)[0])
+            assert found == pytest.approx(float(mpmath.log(1000) / divergence), rel=1e-12)
+
+    def test_a_run_prints_every_rule(self):
+        done = run("--repetitions", "1", "--json", command="benchmarks.stopping")
+        assert done.returncode == 0, done.stderr
+        cases = json.loads(done.stdout)["cases"]
+        assert len(cases) == sum(len(radii) for _, _, radii in stopping.CASES)
+        for case in cases:
+            assert case["floor"] < case["ours"] < case["ladder"] < case["fixed"] == 100_000
+
+    @pytest.mark.parametrize(
+        ("argv", "complaint"),
+        [
+            (["--runs", "nowhere"], "is no run folder"),
+            (["--peer", "nowhere"], "--peer nowhere: No module"),
+            (["--alpha", "2"], "probability"),
+            (["--alpha", "0"], "alpha"),
+            (["--seed", "-1"], "at least 0"),
+        ],
+    )
+    def test_bad_input_is_one_line(self, argv, complaint):
+        done = run(*argv, command="benchmarks.stopping")
+        assert done.returncode == 2 and complaint in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 class TestScaling:
