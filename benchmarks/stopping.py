@@ -170,7 +170,7 @@ def import_thresholds(folder: Path) -> Any:
 
 
 def peers_thresholds(peer: Any, level: float, alpha: float, most: int) -> Known:
-    """The votes of n that decide, each way. The peer's bets end at a capital of 1/(2α), so half of α is as sure as we are."""
+    """The votes of n that decide, each way. The peer's bets end at a capital of 1/(2α): with half of α, at ours."""
     low, high = (np.array(votes) for votes in peer.get_thresholds(p=level, alpha=alpha / 2, n=most + 1))
     return lambda k, n: (k <= low[n]) | (k >= high[n])
 
