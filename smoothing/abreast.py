@@ -13,7 +13,7 @@ from queue import SimpleQueue
 import numpy as np
 import torch
 
-from smoothing.counting import Plan, count_unit
+from smoothing.counting import Plan, count_here, count_unit
 from smoothing.lanes import models_of, threads_each
 from smoothing.units import Answer, Counted, Deal, Unit
 from smoothing.voting import Voter
@@ -27,7 +27,11 @@ def count_abreast(
     The same as one after another. Closing the iterator ends the images in hand after a block each.
     """
     lanes = voter.lanes
-    free = [voter.on_one_lane(model) for model in models_of(voter.model, min(lanes, len(images)))]
+    models = models_of(voter.model, min(lanes, len(images)))
+    if len(models) == 1:  # a single image, or a model that no two lanes can call
+        yield from count_here(voter, images, load, plan)
+        return
+    free = [voter.on_one_lane(model) for model in models]
     deal = Deal(images, n0=plan.n0, n=plan.n, block=plan.n, workers=len(free))
     busy: dict[Future[Answer], tuple[Voter, Unit]] = {}
     ended: SimpleQueue[Future[Answer]] = SimpleQueue()

@@ -279,7 +279,7 @@ class TestStopping:
             (["--peer", "nowhere"], "--peer nowhere: No module"),
             (["--alpha", "2"], "probability"),
             (["--alpha", "0"], "alpha"),
-            (["--seed", "-1"], "at least 0"),
+            (["--seed", "-1"], "whole number"),
         ],
     )
     def test_bad_input_is_one_line(self, argv, complaint):

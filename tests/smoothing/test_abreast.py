@@ -55,6 +55,18 @@ def test_no_image_is_no_row():
     assert list(count_abreast(Voter(Sums(), NOISE, 3, lanes=2), [], load, PLAN)) == []
 
 
+def test_a_model_that_no_two_lanes_can_call_has_all_threads():
+    threads, model = set(), Sums()
+    model.register_forward_hook(lambda *_: threads.add(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        rows = list(count_abreast(Voter(model, NOISE, 3, lanes=3), IMAGES, load, PLAN))
+    finally:
+        torch.set_num_threads(before)
+    assert [row.image for row in rows] == IMAGES and max(threads) == 3  # where there are several blocks
+
+
 def test_torch_has_its_threads_back():
     before = torch.get_num_threads()
     rows = count_abreast(Voter(Sums(), NOISE, 3, lanes=2), IMAGES, load, PLAN)
