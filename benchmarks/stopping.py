@@ -50,6 +50,9 @@ def main(argv: list[str] | None = None) -> None:
     check_alpha(args.alpha)
     peer = import_thresholds(args.peer) if args.peer else None
     runs = [RunFolder.read(args.runs / name) for name, _, _ in CASES]
+    for run in runs:
+        if not run.rows:
+            raise InputError(f"{run.path} has no rows yet")
     found = []
     with cli.progress(sum(len(radii) for _, _, radii in CASES), "streams", "radius") as bar:
         for run, (name, norm, radii) in zip(runs, CASES, strict=True):
@@ -60,11 +63,12 @@ def main(argv: list[str] | None = None) -> None:
     if args.write:
         from benchmarks.results import write_section
 
-        write_section(
-            "Stopping", f"`python -m benchmarks.stopping --write`, with the peer's folder\n\n{text}"
-        )
+        command = "`python -m benchmarks.stopping --write`, with the peer's folder"
+        write_section("Stopping", f"{command}\n\n```\n{text}\n```")
     if args.json:
-        cli.emit_json({"alpha": args.alpha, "repetitions": args.repetitions, "cases": found})
+        cli.emit_json(
+            {"alpha": args.alpha, "repetitions": args.repetitions, "seed": args.seed, "cases": found}
+        )
     else:
         print(text)
 

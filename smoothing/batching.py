@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from torch import nn
 
-FASTER = 1.02
+_FASTER = 1.02
 """By which another way must be: less is the clock's noise."""
 _HOPELESS = 0.8
 """Of the best rate: from here on it is not the clock's noise."""
@@ -67,7 +67,7 @@ class Probe:
             except Exception as error:
                 if not out_of_memory(error) or way.batch == 1:
                     raise
-            if rate > FASTER * best_rate:
+            if rate > _FASTER * best_rate:
                 best, best_rate = way, rate
             elif rate < _HOPELESS * best_rate:
                 break  # smaller ones only lose more
@@ -80,7 +80,7 @@ class Probe:
         if min(rate_a, rate_b) > _HOPELESS * max(rate_a, rate_b):
             turns = [(self.rate(a), self.rate(b)) for _ in range(_TURNS)]
             rate_a, rate_b = (median(rates) for rates in zip(*turns, strict=True))
-        return b if rate_b > FASTER * rate_a else a
+        return b if rate_b > _FASTER * rate_a else a
 
     def rate(self, way: Way) -> float:
         """Images a second."""
